@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The heart's C interface: a table of virtio-gpu blob resources, one per device.
+ *
+ * A VMM's glue (hw/qemu) decodes virtio-gpu commands and calls in here; the heart checks every number that the
+ * guest chose, decides how a blob reaches its consumers, owns the dma-bufs and the CPU views, and calls back
+ * through struct vrl_ops to translate addresses and to make consumers let go.
+ *
+ * Thread: all calls and all callbacks on the VMM's main loop with its big lock held. Callbacks must not call
+ * back into the table, except vrl_table_has(). No C++ exception crosses this header; running out of memory
+ * answers VRL_ERR_OUT_OF_MEMORY.
+ *
+ * Units: bytes unless a name says otherwise. All integers are in host byte order.
+ */
+#ifndef VRAMLINK_BLOB_TABLE_H
+#define VRAMLINK_BLOB_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Answers. The values are virtio-gpu's own response codes (virtio 1.3, 5.7.6.7; linux/virtio_gpu.h
+ * enum virtio_gpu_ctrl_type), so that glue can send them as they are. */
+enum vrl_status {
+    VRL_OK = 0x1100,
+    VRL_ERR_UNSPEC = 0x1200,
+    VRL_ERR_OUT_OF_MEMORY = 0x1201,
+    VRL_ERR_INVALID_SCANOUT_ID = 0x1202,
+    VRL_ERR_INVALID_RESOURCE_ID = 0x1203,
+    VRL_ERR_INVALID_CONTEXT_ID = 0x1204,
+    VRL_ERR_INVALID_PARAMETER = 0x1205,
+};
+
+/* One entry of a blob's backing as the guest says it (struct virtio_gpu_mem_entry, host byte order). */
+struct vrl_entry {
+    uint64_t gpa;
+    uint32_t length;
+    uint32_t padding;
+};
+
+enum vrl_region_kind {
+    VRL_REGION_VFIO_BAR,    /* a region of a VFIO device: fd is the device fd, index the VFIO region index */
+    VRL_REGION_SHARED_RAM,  /* memory that can be mapped again: fd is a memfd or a file mapped MAP_SHARED */
+    VRL_REGION_PRIVATE_RAM, /* memory that only the VMM's own mapping reaches: host is valid, fd is -1 */
+};
+
+/* A region of memory that guest addresses translate to. Everything is borrowed by the heart: fd and host stay
+ * valid until glue has called vrl_table_revoke_region() with its id. For a VFIO BAR, one region is the WHOLE
+ * BAR, however many pieces the VMM maps it in. */
+struct vrl_region {
+    uint64_t id; /* identity; not 0, and never given to another region while the process lives */
+    enum vrl_region_kind kind;
+    int fd;              /* VFIO device fd, memfd, or -1 */
+    uint32_t index;      /* VFIO region index (0..5 are BARs); 0 for other kinds */
+    uint64_t size;       /* length of the region */
+    uint64_t map_offset; /* where the region's first byte lies in fd, for mmap */
+    void *host;          /* the VMM's mapping of the region's first byte; NULL for VFIO_BAR */
+    const char *name;    /* for messages, e.g. "0000:01:00.0 BAR 2" */
+};
+
+/* A translated stretch: length bytes at offset of the region. */
+struct vrl_piece {
+    const struct vrl_region *region; /* valid until the callback's caller returns */
+    uint64_t offset;
+    uint64_t length; /* > 0 and never more than was asked for; less where the translation breaks */
+};
+
+enum vrl_translate_result {
+    VRL_TRANSLATE_OK,
+    VRL_TRANSLATE_UNMAPPED, /* nothing answers at this guest address (or the IOMMU refuses it) */
+    VRL_TRANSLATE_NOT_RAM,  /* a device answers, but it is not memory */
+};
+
+enum vrl_log_level {
+    VRL_LOG_GUEST, /* the guest's mistake */
+    VRL_LOG_HOST,  /* the host's: a kernel without a feature, no memory, ... */
+    VRL_LOG_INFO,
+};
+
+struct vrl_ops {
+    /* Translates @gpa through the device's DMA address space, IOMMU included. @length > 0; gpa + length does
+     * not wrap (the heart has checked). */
+    enum vrl_translate_result (*translate)(void *opaque, uint64_t gpa, uint64_t length, struct vrl_piece *piece);
+    /* Every consumer of the blob must let go now: the heart closes fds and unmaps views when this returns.
+     * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
+    void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
+    /* One sentence, no newline. Already rate limited. */
+    void (*log)(void *opaque, enum vrl_log_level level, const char *sentence);
+};
+
+/* What a guest may make the host spend. Zero members mean the default. */
+struct vrl_limits {
+    uint32_t max_entries;       /* per command; default VRL_DEFAULT_MAX_ENTRIES */
+    uint32_t max_blobs;         /* per table; default VRL_DEFAULT_MAX_BLOBS */
+    uint64_t max_extents_total; /* over all blobs; bounds the host memory for lists */
+    uint64_t max_bytes_copied;  /* over all blobs with plan Copied: bytes of shadow buffers */
+};
+
+/* 8K (7680x4320, 4 bytes a pixel) in single 4 KiB pages is 32,400 entries. */
+#define VRL_DEFAULT_MAX_ENTRIES 65536u
+#define VRL_DEFAULT_MAX_BLOBS 16384u
+#define VRL_DEFAULT_MAX_EXTENTS_TOTAL (1024u * 1024u)
+#define VRL_DEFAULT_MAX_BYTES_COPIED (512ull * 1024 * 1024)
+
+/* How a blob reaches its consumers (design: "The heart"). */
+enum vrl_plan { VRL_PLAN_NONE, VRL_PLAN_SHARED, VRL_PLAN_MAPPED, VRL_PLAN_COPIED, VRL_PLAN_REJECTED };
+
+/* A rectangle of pixels in a blob: where it starts and how its rows lie. */
+struct vrl_framebuffer {
+    uint32_t width, height; /* pixels of the visible rectangle */
+    uint32_t bytes_pp;      /* 4 for every format that virtio-gpu's 2D part knows */
+    uint32_t stride;        /* bytes from row to row */
+    uint64_t start;         /* byte in the blob where the rectangle's first pixel lies:
+                               plane offset + y * stride + x * bytes_pp, computed without overflow by
+                               vrl_framebuffer_init() */
+};
+
+/* Computes and checks start. fb_width and fb_height describe the whole framebuffer, r_* the rectangle in it.
+ * Refuses (VRL_ERR_INVALID_PARAMETER, one sentence through @table's log) empty rectangles, rectangles outside
+ * the framebuffer, strides shorter than a row, and framebuffers that end past the blob. @id must be known:
+ * VRL_ERR_INVALID_RESOURCE_ID otherwise, and for tombstones. */
+struct vrl_table;
+enum vrl_status vrl_framebuffer_init(struct vrl_table *table, uint32_t id, uint32_t fb_width, uint32_t fb_height,
+                                     uint32_t bytes_pp, uint32_t stride, uint32_t plane_offset, uint32_t r_x,
+                                     uint32_t r_y, uint32_t r_width, uint32_t r_height,
+                                     struct vrl_framebuffer *out);
+
+/* @ops and @limits are copied. NULL when out of memory. */
+struct vrl_table *vrl_table_new(const struct vrl_ops *ops, void *opaque, const struct vrl_limits *limits);
+/* Releases every blob as vrl_table_reset() does, then the table. NULL is fine. */
+void vrl_table_free(struct vrl_table *table);
+
+/* RESOURCE_CREATE_BLOB with blob_mem GUEST. nr_entries as the command says; @entries holds that many. Checks
+ * (each with one logged sentence naming value and limit): id 0 or in use -> INVALID_RESOURCE_ID; size 0,
+ * nr_entries 0 or over the limit, an entry of length 0 or wrapping around, entries covering less than size
+ * -> INVALID_PARAMETER; unmapped or not RAM -> INVALID_PARAMETER; over a limit of vrl_limits -> OUT_OF_MEMORY. */
+enum vrl_status vrl_table_create(struct vrl_table *table, uint32_t id, uint64_t size,
+                                 const struct vrl_entry *entries, uint32_t nr_entries);
+/* RESOURCE_ATTACH_BACKING: new backing for an Unbacked or Revoked blob; ERR_UNSPEC when it has one already
+ * (as QEMU answers). The same checks as create. */
+enum vrl_status vrl_table_attach(struct vrl_table *table, uint32_t id, const struct vrl_entry *entries,
+                                 uint32_t nr_entries);
+/* RESOURCE_DETACH_BACKING: lets go at once. OK for tombstones too. ERR_UNSPEC when there is no backing. */
+enum vrl_status vrl_table_detach(struct vrl_table *table, uint32_t id);
+/* RESOURCE_UNREF. */
+enum vrl_status vrl_table_unref(struct vrl_table *table, uint32_t id);
+/* Device reset: every blob is released and forgotten. Counters stay. */
+void vrl_table_reset(struct vrl_table *table);
+
+/* The region left the guest's address space, or its contents are no longer valid: every blob that touches it is
+ * released and becomes a tombstone. After the return nothing in the table refers to the region's fd or host
+ * pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked. */
+uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, const char *why);
+
+/* True for live blobs and tombstones. */
+bool vrl_table_has(const struct vrl_table *table, uint32_t id);
+/* True when the blob has backing (and is no tombstone). */
+bool vrl_table_is_backed(const struct vrl_table *table, uint32_t id);
+enum vrl_plan vrl_table_plan(const struct vrl_table *table, uint32_t id);
+
+/* The dma-buf that starts with @fb's first pixel, for a consumer that imports. Exported on first use (create
+ * exports the whole blob; a framebuffer that starts at another page gets a dma-buf of its own, kept with the
+ * blob), so asking again for the same start is a look-up. *fd is borrowed until release_consumers().
+ * Returns false, with the reason kept for the stats, when this framebuffer cannot be shared: plan is not
+ * Shared, or start is not page aligned. */
+bool vrl_table_dmabuf(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, int *fd);
+
+/* The CPU's view: @fb's first pixel, and from there linear memory to the end of the rectangle. Made on first
+ * use (mapped side by side in one reservation, or a shadow buffer that vrl_table_flush() fills), borrowed until
+ * release_consumers(). NULL with a logged sentence when it cannot be made. */
+void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb);
+
+/* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in the
+ * view. Does nothing for Shared and Mapped. Hot path: no allocation, no system call there. */
+void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, uint32_t x,
+                     uint32_t y, uint32_t width, uint32_t height);
+
+/* Counts an event that only glue sees, for the stats. */
+enum vrl_event { VRL_EVENT_FLIP, VRL_EVENT_FLUSH, VRL_EVENT_COMMAND_ERROR };
+void vrl_table_count(struct vrl_table *table, enum vrl_event event);
+
+/* Logs through the table's rate limit, for glue's own refusals. */
+void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
+
+/* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
+ * { "totals": {"flips","flushes","exports","exports_failed","views","bytes_copied","revocations",
+ *              "command_errors","live","tombstones","dmabuf_fds","extents"},
+ *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
+ *              "region"}], "history": the last 64 blobs that are gone, in the same form } */
+char *vrl_table_stats_json(const struct vrl_table *table);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
