@@ -160,6 +160,8 @@ uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, co
 bool vrl_table_has(const struct vrl_table *table, uint32_t id);
 /* True when the blob has backing (and is no tombstone). */
 bool vrl_table_is_backed(const struct vrl_table *table, uint32_t id);
+/* True for tombstones: the memory went away, and the guest has not attached new backing. */
+bool vrl_table_is_revoked(const struct vrl_table *table, uint32_t id);
 enum vrl_plan vrl_table_plan(const struct vrl_table *table, uint32_t id);
 
 /* The dma-buf that starts with @fb's first pixel, for a consumer that imports. Exported on first use (create
