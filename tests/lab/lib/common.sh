@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What every script of the front door shares: where things are, progress lines, stamps, one lock.
+#
+# Sourced with REPO set to the root of the repository.
+
+CACHE=${VRAMLINK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vramlink}
+LIB=$REPO/tests/lab/lib
+OUT=$REPO/out
+LOGS=$OUT/log
+BUILD=$REPO/build
+JOBS=${VRAMLINK_JOBS:-$(nproc)}
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf 'vramlink: %s\n' "$*" >&2
+    exit 1
+}
+
+now_ms() { date +%s%3N; }
+
+# progress START_MS TEXT: one line, with the seconds since START_MS
+progress() {
+    local ms=$(($(now_ms) - $1))
+    printf '[%5d.%ds] %s\n' $((ms / 1000)) $((ms % 1000 / 100)) "$2"
+}
+
+# step NAME DONE_TEXT CMD...: runs CMD with its output in a log, then prints one line with its time.
+# On failure the end of the log is shown and the script ends. CMD may set STEP_NOTE in a file:
+# `note TEXT` appends it to the line.
+step() {
+    local name=$1 text=$2 start log status=0
+    shift 2
+    mkdir -p "$LOGS"
+    log=$LOGS/$name.log
+    start=$(now_ms)
+    rm -f "$LOGS/.note"
+    # A subshell without `||`, so that errexit stays in force inside CMD.
+    set +e
+    (set -e; "$@") >"$log" 2>&1 </dev/null
+    status=$?
+    set -e
+    if [ $status -ne 0 ]; then
+        progress "$start" "FAILED (exit $status): ${*:1:2}; the last lines of $log:"
+        tail -n 30 "$log" | sed 's/^/    /'
+        exit 1
+    fi
+    [ -e "$LOGS/.note" ] && text="$text ($(cat "$LOGS/.note"))"
+    rm -f "$LOGS/.note"
+    progress "$start" "$text"
+}
+
+note() { printf '%s' "$*" >"$LOGS/.note"; }
+
+# Stamps: a step is done when its stamp holds the same key, a digest of all that the step depends on.
+key_of() { cat -- "$@" 2>/dev/null | sha256sum | cut -c1-32; }
+
+fresh() { # fresh STAMP KEY [FILE...]: the stamp has that key and the files exist
+    local stamp=$1 key=$2 file
+    shift 2
+    [ "$(cat "$stamp" 2>/dev/null)" = "$key" ] || return 1
+    for file; do [ -e "$file" ] || return 1; done
+}
+
+stamp() { # stamp STAMP KEY
+    mkdir -p "$(dirname "$1")"
+    printf '%s\n' "$2" >"$1"
+}
+
+# One writer of the cache and of build/ at a time; a second ./dev waits here.
+take_lock() {
+    [ -n "${VRAMLINK_LOCKED:-}" ] && return 0
+    mkdir -p "$CACHE"
+    exec 9>"$CACHE/lock"
+    if ! flock --nonblock 9; then
+        say "waiting for another ./dev that uses $CACHE"
+        flock 9
+    fi
+    export VRAMLINK_LOCKED=1
+}
+
+drop_lock() {
+    [ -n "${VRAMLINK_LOCKED:-}" ] || return 0
+    exec 9>&-
+    unset VRAMLINK_LOCKED
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
