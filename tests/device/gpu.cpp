@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/device/gpu.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <random>
+
+namespace vramlink::test {
+
+namespace {
+
+virtio_gpu_ctrl_hdr header(std::uint32_t type)
+{
+    virtio_gpu_ctrl_hdr hdr{};
+    hdr.type = type;
+    return hdr;
+}
+
+template <class T> void append(Bytes &bytes, const T &value)
+{
+    const auto *raw = reinterpret_cast<const std::uint8_t *>(&value);
+    bytes.insert(bytes.end(), raw, raw + sizeof value);
+}
+
+template <class T> Bytes bytes_of(const T &command)
+{
+    Bytes bytes;
+    append(bytes, command);
+    return bytes;
+}
+
+virtio_gpu_rect wire(Rect r)
+{
+    return {r.x, r.y, r.width, r.height};
+}
+
+} // namespace
+
+const char *answer_name(std::uint32_t type)
+{
+    switch (type) {
+    case no_answer:
+        return "no answer";
+    case short_answer:
+        return "an answer shorter than a header";
+    case VIRTIO_GPU_RESP_OK_NODATA:
+        return "OK";
+    case VIRTIO_GPU_RESP_ERR_UNSPEC:
+        return "ERR_UNSPEC";
+    case VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY:
+        return "ERR_OUT_OF_MEMORY";
+    case VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID:
+        return "ERR_INVALID_SCANOUT_ID";
+    case VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID:
+        return "ERR_INVALID_RESOURCE_ID";
+    case VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER:
+        return "ERR_INVALID_PARAMETER";
+    default:
+        return "another answer";
+    }
+}
+
+std::uint32_t Gpu::send(const Bytes &request, std::size_t piece, int timeout_ms)
+{
+    virtio_gpu_ctrl_hdr answer{};
+    const int written = vm_gpu_command(gpu_, request.data(), request.size(), piece, &answer, sizeof answer,
+                                       patience(timeout_ms));
+    if (written < 0)
+        return no_answer;
+    return written < static_cast<int>(sizeof answer) ? short_answer : answer.type;
+}
+
+Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_entries,
+                        const std::vector<Entry> &entries, std::uint32_t blob_mem)
+{
+    virtio_gpu_resource_create_blob command{};
+    command.hdr = header(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB);
+    command.resource_id = id;
+    command.blob_mem = blob_mem;
+    command.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE;
+    command.nr_entries = nr_entries;
+    command.size = size;
+    Bytes bytes = bytes_of(command);
+    for (const auto &entry : entries)
+        append(bytes, entry);
+    return bytes;
+}
+
+Bytes attach_bytes(std::uint32_t id, std::uint32_t nr_entries, const std::vector<Entry> &entries)
+{
+    virtio_gpu_resource_attach_backing command{};
+    command.hdr = header(VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING);
+    command.resource_id = id;
+    command.nr_entries = nr_entries;
+    Bytes bytes = bytes_of(command);
+    for (const auto &entry : entries)
+        append(bytes, entry);
+    return bytes;
+}
+
+std::uint32_t Gpu::create_blob(std::uint32_t id, std::uint64_t size, const std::vector<Entry> &entries,
+                               std::uint32_t blob_mem)
+{
+    return send(create_blob_bytes(id, size, static_cast<std::uint32_t>(entries.size()), entries, blob_mem));
+}
+
+std::uint32_t Gpu::attach(std::uint32_t id, const std::vector<Entry> &entries)
+{
+    return send(attach_bytes(id, static_cast<std::uint32_t>(entries.size()), entries));
+}
+
+std::uint32_t Gpu::detach(std::uint32_t id)
+{
+    return send(
+        bytes_of(virtio_gpu_resource_detach_backing{header(VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING), id, 0}));
+}
+
+std::uint32_t Gpu::unref(std::uint32_t id)
+{
+    return send(bytes_of(virtio_gpu_resource_unref{header(VIRTIO_GPU_CMD_RESOURCE_UNREF), id, 0}));
+}
+
+std::uint32_t Gpu::set_scanout_blob(const BlobScanout &s)
+{
+    virtio_gpu_set_scanout_blob command{};
+    command.hdr = header(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
+    command.r = wire(s.rect);
+    command.scanout_id = s.scanout;
+    command.resource_id = s.id;
+    command.width = s.width;
+    command.height = s.height;
+    command.format = s.format;
+    command.strides[0] = s.stride;
+    command.offsets[0] = s.offset;
+    return send(bytes_of(command));
+}
+
+std::uint32_t Gpu::set_scanout(std::uint32_t scanout, std::uint32_t id, Rect rect)
+{
+    return send(
+        bytes_of(virtio_gpu_set_scanout{header(VIRTIO_GPU_CMD_SET_SCANOUT), wire(rect), scanout, id}));
+}
+
+std::uint32_t Gpu::flush(std::uint32_t id, Rect rect)
+{
+    return send(
+        bytes_of(virtio_gpu_resource_flush{header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), wire(rect), id, 0}));
+}
+
+std::uint32_t Gpu::create_2d(std::uint32_t id, std::uint32_t width, std::uint32_t height,
+                             std::uint32_t format)
+{
+    return send(bytes_of(
+        virtio_gpu_resource_create_2d{header(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D), id, format, width, height}));
+}
+
+std::uint32_t Gpu::transfer_to_host_2d(std::uint32_t id, Rect rect)
+{
+    return send(bytes_of(
+        virtio_gpu_transfer_to_host_2d{header(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D), wire(rect), 0, id, 0}));
+}
+
+std::vector<Entry> scattered(std::uint64_t start, std::uint32_t pages, unsigned seed, std::uint32_t step)
+{
+    std::vector<std::uint32_t> order(pages);
+    std::iota(order.begin(), order.end(), 0u);
+    std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+    std::vector<Entry> entries;
+    entries.reserve(pages);
+    for (const auto number : order)
+        entries.push_back({start + std::uint64_t{number} * step * page, page, 0});
+    return entries;
+}
+
+std::vector<Entry> linear(std::uint64_t start, std::uint64_t size)
+{
+    return {{start, static_cast<std::uint32_t>(size), 0}};
+}
+
+} // namespace vramlink::test

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Gpu: the guest's side of virtio-gpu's control queue. Well-formed commands have a function each; any other
+// bytes go through send(). Structures and numbers are those of linux/virtio_gpu.h (virtio 1.3, 5.7.6).
+
+#ifndef VRAMLINK_TESTS_DEVICE_GPU_HPP
+#define VRAMLINK_TESTS_DEVICE_GPU_HPP
+
+#include "tests/device/machine.hpp"
+
+#include <linux/virtio_gpu.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace vramlink::test {
+
+using Entry = virtio_gpu_mem_entry;
+using Bytes = std::vector<std::uint8_t>;
+
+/// The answer's type, or one of these.
+inline constexpr std::uint32_t no_answer = 0;    ///< nothing came back in time
+inline constexpr std::uint32_t short_answer = 1; ///< fewer bytes than a header
+
+[[nodiscard]] const char *answer_name(std::uint32_t type);
+
+inline constexpr std::uint32_t page = 4096;
+inline constexpr std::uint32_t xrgb8888 = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM; ///< DRM's name for it
+
+struct Rect {
+    std::uint32_t x, y, width, height;
+};
+
+struct BlobScanout {
+    std::uint32_t scanout = 0;
+    std::uint32_t id = 0;
+    Rect rect{};
+    std::uint32_t width = 0, height = 0;
+    std::uint32_t format = xrgb8888;
+    std::uint32_t stride = 0;
+    std::uint32_t offset = 0;
+};
+
+class Gpu {
+  public:
+    explicit Gpu(Machine &machine) : machine_(&machine), gpu_(vm_gpu_open(machine.raw(), Machine::gpu_slot))
+    {
+    }
+
+    [[nodiscard]] std::uint64_t features() const { return vm_gpu_features(gpu_); }
+    void reset() { vm_gpu_reset(gpu_); }
+
+    /// Sends these bytes, cut into descriptors of @p piece bytes (0: one). @returns the answer's type.
+    std::uint32_t send(const Bytes &request, std::size_t piece = 0, int timeout_ms = 10000);
+
+    std::uint32_t create_blob(std::uint32_t id, std::uint64_t size, const std::vector<Entry> &entries,
+                              std::uint32_t blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST);
+    std::uint32_t attach(std::uint32_t id, const std::vector<Entry> &entries);
+    std::uint32_t detach(std::uint32_t id);
+    std::uint32_t unref(std::uint32_t id);
+    std::uint32_t set_scanout_blob(const BlobScanout &scanout);
+    std::uint32_t set_scanout(std::uint32_t scanout, std::uint32_t id, Rect rect);
+    std::uint32_t flush(std::uint32_t id, Rect rect);
+    std::uint32_t create_2d(std::uint32_t id, std::uint32_t width, std::uint32_t height,
+                            std::uint32_t format = xrgb8888);
+    std::uint32_t transfer_to_host_2d(std::uint32_t id, Rect rect);
+
+  private:
+    Machine *machine_;
+    vm_gpu *gpu_;
+};
+
+/// Bytes of a RESOURCE_CREATE_BLOB that says @p nr_entries, whatever @p entries holds.
+[[nodiscard]] Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_entries,
+                                      const std::vector<Entry> &entries,
+                                      std::uint32_t blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST);
+[[nodiscard]] Bytes attach_bytes(std::uint32_t id, std::uint32_t nr_entries,
+                                 const std::vector<Entry> &entries);
+
+/// One entry a page, in an order shuffled by @p seed; entry i of the result holds page i of the blob.
+[[nodiscard]] std::vector<Entry> scattered(std::uint64_t start, std::uint32_t pages, unsigned seed,
+                                           std::uint32_t step = 1);
+/// One entry.
+[[nodiscard]] std::vector<Entry> linear(std::uint64_t start, std::uint64_t size);
+
+} // namespace vramlink::test
+
+#endif

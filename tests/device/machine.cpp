@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/device/machine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace fs = std::filesystem;
+
+namespace vramlink::test {
+
+namespace {
+
+constexpr std::uint16_t command_memory_and_master = 0x6;
+
+std::string environment(const char *name)
+{
+    const char *value = std::getenv(name);
+    return value ? value : "";
+}
+
+std::string arguments(const Machine::Options &o, const std::string &messages)
+{
+    std::string ram = o.shared_ram ? "-object memory-backend-memfd,id=ram,share=on,size="
+                                   : "-object memory-backend-ram,id=ram,size=";
+    ram += std::to_string(Machine::ram_size);
+    std::string plugin = environment("VRAMLINK_PLUGIN");
+    if (!plugin.empty())
+        plugin = " -plugin file=" + plugin;
+    return "-accel tcg -S -machine pc,memory-backend=ram -nodefaults -vga none " + ram + " -m " +
+           std::to_string(Machine::ram_size >> 20) + plugin + " " + o.devices + " -device " + o.gpu +
+           ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
+}
+
+/// libqtest starts $QTEST_QEMU_BINARY through a shell: "env X=… qemu" is a binary to it.
+class BinaryWithEnvironment {
+  public:
+    explicit BinaryWithEnvironment(const Machine::Options &o) : saved_(environment("QTEST_QEMU_BINARY"))
+    {
+        std::string prefix;
+        if (!o.environment.empty())
+            prefix += o.environment + " ";
+        if (!o.preload.empty())
+            prefix += "LD_PRELOAD=" + o.preload + " ";
+        if (!prefix.empty())
+            setenv("QTEST_QEMU_BINARY", ("env " + prefix + saved_).c_str(), 1);
+    }
+    ~BinaryWithEnvironment() { setenv("QTEST_QEMU_BINARY", saved_.c_str(), 1); }
+    BinaryWithEnvironment(const BinaryWithEnvironment &) = delete;
+    BinaryWithEnvironment &operator=(const BinaryWithEnvironment &) = delete;
+
+  private:
+    std::string saved_;
+};
+
+std::uint64_t resident_bytes(const std::string &proc)
+{
+    std::ifstream statm(proc + "/statm");
+    std::uint64_t total = 0;
+    std::uint64_t resident = 0;
+    statm >> total >> resident;
+    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+} // namespace
+
+int patience(int ms)
+{
+    const std::string slow = environment("VRAMLINK_SLOW");
+    return slow.empty() ? ms : ms * std::stoi(slow);
+}
+
+Held held_by(pid_t pid)
+{
+    const std::string proc = "/proc/" + std::to_string(pid);
+    Held held;
+    for (const auto &entry : fs::directory_iterator(proc + "/fd")) {
+        std::error_code gone;
+        const auto target = fs::read_symlink(entry.path(), gone).string();
+        held.fds++;
+        held.dmabufs += target.find("dmabuf") != std::string::npos;
+    }
+    std::ifstream maps(proc + "/maps");
+    for (std::string line; std::getline(maps, line);)
+        held.maps++;
+    held.rss = resident_bytes(proc);
+    return held;
+}
+
+Machine::Machine(const Options &options)
+{
+    messages_path_ = fs::temp_directory_path() / ("vramlink-qemu-" + std::to_string(getpid()) + ".log");
+    const BinaryWithEnvironment binary(options);
+    vm_ = vm_start(arguments(options, messages_path_).c_str(), ram_size);
+}
+
+Machine::~Machine()
+{
+    vm_stop(vm_);
+    std::error_code ignored;
+    fs::remove(messages_path_, ignored);
+}
+
+Json Machine::qmp(const Json &command)
+{
+    const std::unique_ptr<char, decltype(&std::free)> text(vm_qmp(vm_, command.dump().c_str()), std::free);
+    const Json answer = Json::parse(text.get());
+    if (answer.contains("return"))
+        return answer["return"];
+    ADD_FAILURE() << command.dump() << " answered " << answer.dump();
+    return nullptr;
+}
+
+Json Machine::stats()
+{
+    const Json text =
+        qmp({{"execute", "qom-get"},
+             {"arguments", {{"path", "/machine/peripheral/vram0"}, {"property", "vramlink-stats"}}}});
+    return text.is_string() ? Json::parse(text.get<std::string>()) : Json();
+}
+
+Json Machine::blob(std::uint32_t id)
+{
+    const Json all = stats();
+    for (const auto &blob : all.value("blobs", Json::array()))
+        if (blob.value("id", 0u) == id)
+            return blob;
+    return nullptr;
+}
+
+std::string Machine::new_messages()
+{
+    std::ifstream file(messages_path_);
+    file.seekg(static_cast<std::streamoff>(messages_seen_));
+    std::ostringstream text;
+    text << file.rdbuf();
+    messages_seen_ += text.str().size();
+    return text.str();
+}
+
+void Machine::write(std::uint64_t gpa, const std::vector<std::uint32_t> &words)
+{
+    vm_write(vm_, gpa, words.data(), words.size() * sizeof(words[0]));
+}
+
+Machine::Bar Machine::map_bar(unsigned slot, int bar)
+{
+    Bar result{vm_pci_open(vm_, slot), 0, 0};
+    if (!result.pci) {
+        ADD_FAILURE() << "no PCI device in slot " << slot;
+        return result;
+    }
+    result.address = vm_pci_map_bar(result.pci, bar, &result.size);
+    vm_pci_set_command(result.pci, vm_pci_command(result.pci) | command_memory_and_master);
+    return result;
+}
+
+std::vector<std::string> vfio_hosts()
+{
+    std::istringstream words(environment("VRAMLINK_VFIO"));
+    std::vector<std::string> hosts;
+    for (std::string host; words >> host;)
+        hosts.push_back(host);
+    return hosts;
+}
+
+std::string ivshmem(const std::string &id, unsigned slot, unsigned mebibytes)
+{
+    return "-object memory-backend-memfd,share=on,id=" + id + "-mem,size=" + std::to_string(mebibytes) +
+           "M -device ivshmem-plain,id=" + id + ",memdev=" + id + "-mem,addr=" + std::to_string(slot) + " ";
+}
+
+} // namespace vramlink::test

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vm.h"
+
+#include "qemu/osdep.h"
+
+#include "libqtest.h"
+#include "qapi/error.h"
+#include "qobject/qdict.h"
+#include "qobject/qjson.h"
+
+#include "libqos/libqos-malloc.h"
+#include "libqos/pci-pc.h"
+#include "libqos/virtio-pci.h"
+#include "libqos/virtio.h"
+
+#include "standard-headers/linux/pci_regs.h"
+#include "standard-headers/linux/virtio_config.h"
+
+#define RAM_START (16u << 20)
+#define PAGE 4096u
+#define ACPI_PCI_EJECT 0xae08
+
+struct vm {
+    QTestState *qts;
+    QGuestAllocator alloc;
+    QPCIBus *bus;
+    GPtrArray *opened; /* struct vm_pci and struct vm_gpu */
+};
+
+struct vm_pci {
+    QPCIDevice *dev;
+};
+
+struct vm_gpu {
+    struct vm *vm;
+    QVirtioPCIDevice dev;
+    QVirtQueue *control;
+    unsigned int unanswered; /* commands given up on, whose answer may still come */
+};
+
+struct vm *vm_start(const char *arguments, uint64_t ram_size)
+{
+    struct vm *vm = g_new0(struct vm, 1);
+
+    vm->qts = qtest_init(arguments);
+    alloc_init(&vm->alloc, ALLOC_NO_FLAGS, RAM_START, ram_size, PAGE);
+    vm->bus = qpci_new_pc(vm->qts, &vm->alloc);
+    vm->opened = g_ptr_array_new_with_free_func(g_free);
+    return vm;
+}
+
+void vm_stop(struct vm *vm)
+{
+    qtest_quit(vm->qts);
+    g_ptr_array_unref(vm->opened);
+    qpci_free_pc(vm->bus);
+    alloc_destroy(&vm->alloc);
+    g_free(vm);
+}
+
+pid_t vm_pid(struct vm *vm)
+{
+    return qtest_pid(vm->qts);
+}
+
+static char *receive(struct vm *vm)
+{
+    QDict *answer = qtest_qmp_receive(vm->qts);
+    GString *json = qobject_to_json(QOBJECT(answer));
+    char *copy = strdup(json->str);
+
+    g_string_free(json, TRUE);
+    qobject_unref(answer);
+    return copy;
+}
+
+char *vm_qmp(struct vm *vm, const char *json)
+{
+    qtest_qmp_send_raw(vm->qts, "%s", json);
+    return receive(vm);
+}
+
+char *vm_qmp_fd(struct vm *vm, const char *json, int fd)
+{
+    QDict *command = qobject_to(QDict, qobject_from_json(json, &error_abort));
+    QDict *answer = qtest_qmp_fds(vm->qts, &fd, 1, "%p", (void *)command);
+    GString *text = qobject_to_json(QOBJECT(answer));
+    char *copy = strdup(text->str);
+
+    g_string_free(text, TRUE);
+    qobject_unref(answer);
+    return copy;
+}
+
+void vm_wait_event(struct vm *vm, const char *name)
+{
+    qtest_qmp_eventwait(vm->qts, name);
+}
+
+void vm_reset(struct vm *vm)
+{
+    qtest_system_reset(vm->qts);
+}
+
+void vm_read(struct vm *vm, uint64_t gpa, void *data, size_t size)
+{
+    qtest_bufread(vm->qts, gpa, data, size);
+}
+
+void vm_write(struct vm *vm, uint64_t gpa, const void *data, size_t size)
+{
+    qtest_bufwrite(vm->qts, gpa, data, size);
+}
+
+uint64_t vm_alloc(struct vm *vm, size_t size)
+{
+    return guest_alloc(&vm->alloc, size);
+}
+
+void vm_free(struct vm *vm, uint64_t gpa)
+{
+    guest_free(&vm->alloc, gpa);
+}
+
+struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot)
+{
+    QPCIDevice *dev = qpci_device_find(vm->bus, QPCI_DEVFN(slot, 0));
+
+    if (!dev)
+        return NULL;
+    struct vm_pci *pci = g_new0(struct vm_pci, 1);
+    pci->dev = dev;
+    g_ptr_array_add(vm->opened, dev);
+    g_ptr_array_add(vm->opened, pci);
+    return pci;
+}
+
+uint64_t vm_pci_map_bar(struct vm_pci *pci, int bar, uint64_t *size)
+{
+    return qpci_iomap(pci->dev, bar, size).addr;
+}
+
+void vm_pci_move_bar(struct vm_pci *pci, int bar, uint64_t address)
+{
+    qpci_config_writel(pci->dev, (uint8_t)(PCI_BASE_ADDRESS_0 + 4 * bar), (uint32_t)address);
+}
+
+uint16_t vm_pci_command(struct vm_pci *pci)
+{
+    return qpci_config_readw(pci->dev, PCI_COMMAND);
+}
+
+void vm_pci_set_command(struct vm_pci *pci, uint16_t command)
+{
+    qpci_config_writew(pci->dev, PCI_COMMAND, command);
+}
+
+uint8_t vm_pci_find_capability(struct vm_pci *pci, uint8_t id)
+{
+    return qpci_find_capability(pci->dev, id, 0);
+}
+
+uint16_t vm_pci_config_readw(struct vm_pci *pci, uint8_t offset)
+{
+    return qpci_config_readw(pci->dev, offset);
+}
+
+void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value)
+{
+    qpci_config_writew(pci->dev, offset, value);
+}
+
+void vm_pci_eject(struct vm *vm, unsigned int slot)
+{
+    qtest_outl(vm->qts, ACPI_PCI_EJECT, 1u << slot);
+}
+
+static void negotiate(struct vm_gpu *gpu)
+{
+    QVirtioDevice *d = &gpu->dev.vdev;
+
+    qvirtio_set_acknowledge(d);
+    qvirtio_set_driver(d);
+    const uint64_t without =
+        QVIRTIO_F_BAD_FEATURE | (1ull << VIRTIO_RING_F_INDIRECT_DESC) | (1ull << VIRTIO_RING_F_EVENT_IDX);
+    qvirtio_set_features(d, qvirtio_get_features(d) & ~without);
+    gpu->control = qvirtqueue_setup(d, &gpu->vm->alloc, 0);
+    qvirtio_set_driver_ok(d);
+}
+
+struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot)
+{
+    struct vm_gpu *gpu = g_new0(struct vm_gpu, 1);
+    QPCIAddress address = {.devfn = QPCI_DEVFN(slot, 0)};
+
+    gpu->vm = vm;
+    virtio_pci_init(&gpu->dev, vm->bus, &address);
+    g_ptr_array_add(vm->opened, gpu->dev.pdev);
+    g_ptr_array_add(vm->opened, gpu);
+    qvirtio_pci_device_enable(&gpu->dev);
+    qvirtio_reset(&gpu->dev.vdev);
+    negotiate(gpu);
+    return gpu;
+}
+
+uint64_t vm_gpu_features(struct vm_gpu *gpu)
+{
+    return gpu->dev.vdev.features;
+}
+
+void vm_gpu_reset(struct vm_gpu *gpu)
+{
+    qvirtio_reset(&gpu->dev.vdev);
+    qvirtqueue_cleanup(gpu->dev.vdev.bus, gpu->control, &gpu->vm->alloc);
+    gpu->unanswered = 0;
+    negotiate(gpu);
+}
+
+/* Adds the descriptors of one command; returns the head. */
+static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, size_t piece, uint64_t answer,
+                            size_t answer_size)
+{
+    QTestState *qts = gpu->vm->qts;
+    uint32_t head = UINT32_MAX;
+
+    for (size_t done = 0; done < size; done += piece) {
+        const size_t length = MIN(piece, size - done);
+        const bool next = done + length < size || answer_size;
+        const uint32_t index =
+            qvirtqueue_add(qts, gpu->control, request + done, (uint32_t)length, false, next);
+        head = MIN(head, index);
+    }
+    if (answer_size) {
+        const uint32_t index = qvirtqueue_add(qts, gpu->control, answer, (uint32_t)answer_size, true, false);
+        head = MIN(head, index);
+    }
+    return head;
+}
+
+/* Descriptors of a synchronous queue can be used again once every command has been answered. */
+static void recycle(struct vm_gpu *gpu)
+{
+    if (gpu->unanswered)
+        return;
+    gpu->control->free_head = 0;
+    gpu->control->num_free = gpu->control->size;
+}
+
+static bool wait_used(struct vm_gpu *gpu, uint32_t head, uint32_t *length, int timeout_ms)
+{
+    const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
+
+    do {
+        uint32_t index;
+        if (!qvirtqueue_get_buf(gpu->vm->qts, gpu->control, &index, length)) {
+            g_usleep(200);
+            continue;
+        }
+        if (index == head)
+            return true;
+        gpu->unanswered--; /* a late answer */
+    } while (g_get_monotonic_time() < end);
+    gpu->unanswered++;
+    return false;
+}
+
+int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
+                   size_t answer_size, int timeout_ms)
+{
+    const uint64_t in = request_size ? vm_alloc(gpu->vm, request_size) : 0;
+    const uint64_t out = vm_alloc(gpu->vm, answer_size ? answer_size : 1);
+    uint32_t length = 0;
+
+    if (request_size)
+        vm_write(gpu->vm, in, request, request_size);
+    recycle(gpu);
+    const uint32_t head =
+        add_command(gpu, in, request_size, piece ? piece : MAX(request_size, 1), out, answer_size);
+    qvirtqueue_kick(gpu->vm->qts, &gpu->dev.vdev, gpu->control, head);
+    const bool answered = wait_used(gpu, head, &length, timeout_ms);
+    if (answered && answer_size)
+        vm_read(gpu->vm, out, answer, answer_size);
+    if (answered && request_size)
+        vm_free(gpu->vm, in); /* an unanswered command's memory still belongs to the device */
+    if (answered)
+        vm_free(gpu->vm, out);
+    return answered ? (int)length : -1;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One QEMU under test: a thin C face over QEMU's own libqtest and libqos, so that C++ tests need no QEMU
+ * header.
+ *
+ * The machine is i440fx, its vCPU never runs (-S): the test is the guest. Guest memory, port I/O and PCI
+ * configuration go through the qtest protocol, everything else through QMP.
+ *
+ * Thread: one. Errors: what libqtest cannot survive (QEMU died, a socket closed, 50 s without an answer)
+ * aborts the test process; the runner reports it as a failure of the test that ran.
+ */
+#ifndef VRAMLINK_TESTS_DEVICE_VM_H
+#define VRAMLINK_TESTS_DEVICE_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vm;
+struct vm_pci;
+struct vm_gpu;
+
+/* Starts $QTEST_QEMU_BINARY with @arguments (a shell's words). RAM is taken from [16 MiB, @ram_size). */
+struct vm *vm_start(const char *arguments, uint64_t ram_size);
+/* Ends QEMU, and checks that it ended by itself with exit code 0. Frees everything that was opened on @vm. */
+void vm_stop(struct vm *vm);
+pid_t vm_pid(struct vm *vm);
+
+/* Runs one QMP command, given as JSON; the answer ({"return":…} or {"error":…}) is JSON, for free(). */
+char *vm_qmp(struct vm *vm, const char *json);
+/* The same with a file descriptor attached (getfd, add_client); @fd is borrowed. */
+char *vm_qmp_fd(struct vm *vm, const char *json, int fd);
+/* Waits for the named QMP event. */
+void vm_wait_event(struct vm *vm, const char *name);
+/* Presses the machine's reset button and waits until it has been reset. */
+void vm_reset(struct vm *vm);
+
+void vm_read(struct vm *vm, uint64_t gpa, void *data, size_t size);
+void vm_write(struct vm *vm, uint64_t gpa, const void *data, size_t size);
+/* Page-aligned guest RAM. */
+uint64_t vm_alloc(struct vm *vm, size_t size);
+void vm_free(struct vm *vm, uint64_t gpa);
+
+/* The PCI function slot.0 of bus 0; NULL when there is none. Freed with the vm. */
+struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot);
+/* Gives the BAR an address and returns it. */
+uint64_t vm_pci_map_bar(struct vm_pci *pci, int bar, uint64_t *size);
+/* Moves a BAR of 4 GiB or less to an address that the caller chose. */
+void vm_pci_move_bar(struct vm_pci *pci, int bar, uint64_t address);
+uint16_t vm_pci_command(struct vm_pci *pci);
+void vm_pci_set_command(struct vm_pci *pci, uint16_t command);
+uint8_t vm_pci_find_capability(struct vm_pci *pci, uint8_t id);
+uint16_t vm_pci_config_readw(struct vm_pci *pci, uint8_t offset);
+void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value);
+/* Answers the ACPI hot-unplug request for @slot, as a guest's ACPI driver would. */
+void vm_pci_eject(struct vm *vm, unsigned int slot);
+
+/* A virtio-gpu at slot.0: features negotiated, control queue ready. Freed with the vm. */
+struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot);
+uint64_t vm_gpu_features(struct vm_gpu *gpu);
+/* Device reset and a new negotiation. */
+void vm_gpu_reset(struct vm_gpu *gpu);
+
+/* Sends one control command. The request is cut into descriptors of at most @piece bytes (0: one descriptor);
+ * @answer_size may be 0. Returns how many bytes the device wrote, or -1 when it did not answer in
+ * @timeout_ms. */
+int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
+                   size_t answer_size, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
