@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Decodes control commands (virtio 1.3, 5.7.6) and carries out those that concern blobs; the rest is the
+ * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated.
+ */
+#include "hw/qemu/vram-gpu.h"
+
+#include "hw/virtio/virtio-gpu-bswap.h"
+#include "qemu/iov.h"
+
+static void log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void log_guest(VramGPU *vg, const char *format, ...)
+{
+    g_autofree char *sentence = NULL;
+    va_list args;
+
+    va_start(args, format);
+    sentence = g_strdup_vprintf(format, args);
+    va_end(args);
+    vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
+}
+
+/* Copies a fixed-size command out of the ring; refuses one that is cut short. */
+static bool read_command(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, void *to, size_t size,
+                         const char *name)
+{
+    size_t got = iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, 0, to, size);
+
+    if (got == size)
+        return true;
+    log_guest(vg, "%s has %zu bytes, it needs %zu", name, got, size);
+    cmd->error = VRL_ERR_INVALID_PARAMETER;
+    return false;
+}
+
+#define READ_COMMAND(vg, cmd, to, name) read_command(vg, cmd, to, sizeof(*(to)), name)
+
+static void set_status(struct virtio_gpu_ctrl_command *cmd, enum vrl_status status)
+{
+    if (status != VRL_OK)
+        cmd->error = status;
+}
+
+/* Whether the parent knows a resource of this id: ids are one space, a 2D resource and a blob cannot share
+ * one. */
+static bool parent_has(VirtIOGPU *g, uint32_t id)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    QTAILQ_FOREACH(res, &g->reslist, next)
+    {
+        if (res->resource_id == id)
+            return true;
+    }
+    return false;
+}
+
+/* The backing entries behind a command's fixed part. NULL, with cmd->error set, when the command is shorter
+ * than its count says. Counts that the table refuses by number alone are passed on with no entries: the table
+ * checks the count first and names the limit. */
+static struct vrl_entry *read_entries(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, size_t at,
+                                      uint32_t count)
+{
+    size_t have = iov_size(cmd->elem.out_sg, cmd->elem.out_num);
+    size_t want = (size_t)count * sizeof(struct virtio_gpu_mem_entry);
+    struct vrl_entry *entries;
+
+    QEMU_BUILD_BUG_ON(sizeof(struct vrl_entry) != sizeof(struct virtio_gpu_mem_entry));
+    if (count == 0 || count > VRL_DEFAULT_MAX_ENTRIES)
+        return g_new0(struct vrl_entry, 1);
+    if (have - at < want) {
+        log_guest(vg, "a command says %u entries (%zu bytes) and carries %zu bytes of them", count, want,
+                  have - at);
+        cmd->error = VRL_ERR_INVALID_PARAMETER;
+        return NULL;
+    }
+    entries = g_try_new(struct vrl_entry, count);
+    if (!entries) {
+        cmd->error = VRL_ERR_OUT_OF_MEMORY;
+        return NULL;
+    }
+    iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, at, entries, want);
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i].gpa = le64_to_cpu(entries[i].gpa);
+        entries[i].length = le32_to_cpu(entries[i].length);
+    }
+    return entries;
+}
+
+static void create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    VirtIOGPU *g = VIRTIO_GPU(vg);
+    struct virtio_gpu_resource_create_blob cblob;
+    g_autofree struct vrl_entry *entries = NULL;
+
+    if (!READ_COMMAND(vg, cmd, &cblob, "RESOURCE_CREATE_BLOB"))
+        return;
+    virtio_gpu_create_blob_bswap(&cblob);
+    if (cblob.blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST) {
+        log_guest(vg, "blob %u: blob_mem is %u, only %u (GUEST) is offered", cblob.resource_id,
+                  cblob.blob_mem, VIRTIO_GPU_BLOB_MEM_GUEST);
+        cmd->error = VRL_ERR_INVALID_PARAMETER;
+        return;
+    }
+    if (parent_has(g, cblob.resource_id)) {
+        log_guest(vg, "blob %u: the id is in use by a 2D resource", cblob.resource_id);
+        cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
+        return;
+    }
+    entries = read_entries(vg, cmd, sizeof(cblob), cblob.nr_entries);
+    if (entries)
+        set_status(cmd,
+                   vrl_table_create(vg->table, cblob.resource_id, cblob.size, entries, cblob.nr_entries));
+}
+
+static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
+{
+    struct virtio_gpu_resource_attach_backing ab;
+    g_autofree struct vrl_entry *entries = NULL;
+    enum vrl_status status;
+
+    if (!READ_COMMAND(vg, cmd, &ab, "RESOURCE_ATTACH_BACKING"))
+        return;
+    entries = read_entries(vg, cmd, sizeof(ab), le32_to_cpu(ab.nr_entries));
+    if (!entries)
+        return;
+    status = vrl_table_attach(vg->table, id, entries, le32_to_cpu(ab.nr_entries));
+    set_status(cmd, status);
+    if (status == VRL_OK)
+        vram_scanout_restore(vg, id);
+}
+
+static void set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    struct virtio_gpu_set_scanout_blob ss;
+
+    if (!READ_COMMAND(vg, cmd, &ss, "SET_SCANOUT_BLOB"))
+        return;
+    virtio_gpu_scanout_blob_bswap(&ss);
+    if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs) {
+        log_guest(vg, "SET_SCANOUT_BLOB: scanout %u, there are %u", ss.scanout_id,
+                  vg->parent_obj.parent_obj.conf.max_outputs);
+        cmd->error = VRL_ERR_INVALID_SCANOUT_ID;
+        return;
+    }
+    if (ss.resource_id == 0)
+        vram_scanout_disable(vg, ss.scanout_id);
+    else if (vrl_table_has(vg->table, ss.resource_id))
+        set_status(cmd, vram_scanout_set(vg, ss.scanout_id, &ss));
+    else {
+        log_guest(vg, "SET_SCANOUT_BLOB: resource %u is not a blob", ss.resource_id);
+        cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
+    }
+}
+
+static void flush(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
+{
+    struct virtio_gpu_resource_flush rf;
+
+    if (!READ_COMMAND(vg, cmd, &rf, "RESOURCE_FLUSH"))
+        return;
+    virtio_gpu_bswap_32(&rf, sizeof(rf));
+    if (vrl_table_is_revoked(vg->table, id)) {
+        log_guest(vg, "RESOURCE_FLUSH: the memory of blob %u is gone; attach new backing first", id);
+        cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
+        return;
+    }
+    vram_scanout_flush(vg, id, &rf.r);
+}
+
+static void unref(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
+{
+    set_status(cmd, vrl_table_unref(vg->table, id));
+    vram_scanout_forget(vg, id);
+}
+
+/* A 2D scanout command: ours to refuse for blobs, ours to turn off what we show; otherwise the parent's, once
+ * we have stepped back. True when it is done. */
+static bool set_scanout(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    struct virtio_gpu_set_scanout ss;
+
+    if (!READ_COMMAND(vg, cmd, &ss, "SET_SCANOUT"))
+        return true;
+    virtio_gpu_bswap_32(&ss, sizeof(ss));
+    if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs)
+        return false;
+    if (vrl_table_has(vg->table, ss.resource_id)) {
+        log_guest(vg, "SET_SCANOUT: resource %u is a blob, SET_SCANOUT_BLOB is for those", ss.resource_id);
+        cmd->error = VRL_ERR_INVALID_PARAMETER;
+        return true;
+    }
+    if (!vg->scanout[ss.scanout_id].id)
+        return false;
+    if (ss.resource_id == 0) {
+        vram_scanout_disable(vg, ss.scanout_id);
+        return true;
+    }
+    if (parent_has(VIRTIO_GPU(vg), ss.resource_id))
+        vram_scanout_disable(vg, ss.scanout_id);
+    return false;
+}
+
+/* The resource id that follows the header in every command on one resource; 0 when it is cut off. */
+static uint32_t command_resource(struct virtio_gpu_ctrl_command *cmd, size_t at)
+{
+    uint32_t id = 0;
+
+    iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, at, &id, sizeof(id));
+    return le32_to_cpu(id);
+}
+
+/* Commands on one resource, when that resource is a blob. True when the command was one of these. */
+static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    size_t id_at = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH
+                       ? offsetof(struct virtio_gpu_resource_flush, resource_id)
+                   : cmd->cmd_hdr.type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D
+                       ? offsetof(struct virtio_gpu_transfer_to_host_2d, resource_id)
+                       : sizeof(struct virtio_gpu_ctrl_hdr);
+    uint32_t id = command_resource(cmd, id_at);
+
+    if (!vrl_table_has(vg->table, id))
+        return false;
+    switch (cmd->cmd_hdr.type) {
+    case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+        attach_backing(vg, cmd, id);
+        return true;
+    case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+        set_status(cmd, vrl_table_detach(vg->table, id));
+        return true;
+    case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+        unref(vg, cmd, id);
+        return true;
+    case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+        flush(vg, cmd, id);
+        return true;
+    case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D: /* a guest blob needs no transfer */
+        return true;
+    case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+        log_guest(vg, "RESOURCE_CREATE_2D: resource id %u is in use by a blob", id);
+        cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool process_blob_cmd(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    switch (cmd->cmd_hdr.type) {
+    case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+        create_blob(vg, cmd);
+        return true;
+    case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+        set_scanout_blob(vg, cmd);
+        return true;
+    case VIRTIO_GPU_CMD_SET_SCANOUT:
+        return set_scanout(vg, cmd);
+    default:
+        return process_on_blob(vg, cmd);
+    }
+}
+
+/* The smallest command that the parent reads without looking at how much there is. */
+static size_t parent_command_size(uint32_t type)
+{
+    switch (type) {
+    case VIRTIO_GPU_CMD_GET_EDID:
+        return sizeof(struct virtio_gpu_cmd_get_edid);
+    case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+        return sizeof(struct virtio_gpu_resource_create_2d);
+    case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+        return sizeof(struct virtio_gpu_resource_unref);
+    case VIRTIO_GPU_CMD_SET_SCANOUT:
+        return sizeof(struct virtio_gpu_set_scanout);
+    case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+        return sizeof(struct virtio_gpu_resource_flush);
+    case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+        return sizeof(struct virtio_gpu_transfer_to_host_2d);
+    case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+        return sizeof(struct virtio_gpu_resource_attach_backing);
+    case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+        return sizeof(struct virtio_gpu_resource_detach_backing);
+    default:
+        return sizeof(struct virtio_gpu_ctrl_hdr);
+    }
+}
+
+/* The parent takes over. It answers nothing while a consumer holds a frame; only a flush should wait for
+ * that. */
+static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    VirtIOGPU *g = VIRTIO_GPU(vg);
+    VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
+    size_t want = parent_command_size(cmd->cmd_hdr.type);
+    size_t have = iov_size(cmd->elem.out_sg, cmd->elem.out_num);
+    int blocked = base->renderer_blocked;
+
+    if (have < want) {
+        log_guest(vg, "command 0x%x has %zu bytes, it needs %zu", cmd->cmd_hdr.type, have, want);
+        vram_parent_response_nodata(g, cmd, VRL_ERR_INVALID_PARAMETER);
+        return;
+    }
+    if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH) {
+        vram_parent_class()->process_cmd(g, cmd);
+        return;
+    }
+    base->renderer_blocked = 0;
+    vram_parent_class()->process_cmd(g, cmd);
+    base->renderer_blocked += blocked;
+}
+
+void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
+{
+    VramGPU *vg = VRAM_GPU(g);
+    bool is_flush;
+
+    if (!READ_COMMAND(vg, cmd, &cmd->cmd_hdr, "a command header")) {
+        cmd->cmd_hdr = (struct virtio_gpu_ctrl_hdr){0};
+        vram_parent_response_nodata(g, cmd, cmd->error);
+        return;
+    }
+    virtio_gpu_ctrl_hdr_bswap(&cmd->cmd_hdr);
+    if (!process_blob_cmd(vg, cmd)) {
+        process_by_parent(vg, cmd);
+        return;
+    }
+    if (cmd->error)
+        vrl_table_count(vg->table, VRL_EVENT_COMMAND_ERROR);
+    is_flush = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
+    if (is_flush && VIRTIO_GPU_BASE(g)->renderer_blocked)
+        return; /* answered when the consumer has let go of the previous frame */
+    vram_parent_response_nodata(g, cmd, cmd->error ? cmd->error : VRL_OK);
+}

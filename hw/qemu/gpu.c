@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The type virtio-gpu-vram-device: QEMU's virtio-gpu-device with the blob commands taken over.
+ */
+#include "hw/qemu/vram-gpu.h"
+
+#include "block/aio.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+
+static void log_sentence(void *opaque, enum vrl_log_level level, const char *sentence)
+{
+    const char *id = object_get_canonical_path_component(OBJECT(opaque));
+
+    if (level == VRL_LOG_INFO)
+        info_report("vramlink: %s: %s", id ? id : TYPE_VRAM_GPU, sentence);
+    else
+        warn_report("vramlink: %s: %s%s", id ? id : TYPE_VRAM_GPU, level == VRL_LOG_GUEST ? "guest: " : "",
+                    sentence);
+}
+
+static const struct vrl_ops table_ops = {
+    .translate = vram_regions_translate,
+    .release_consumers = vram_scanout_release,
+    .log = log_sentence,
+};
+
+static void drop_all(VramGPU *vg)
+{
+    vram_scanout_reset(vg);
+    vrl_table_reset(vg->table);
+}
+
+/* Runs on the main loop, which displays need; the parent's reset waits for it when a vCPU resets the device.
+ */
+static void reset_bh(void *opaque)
+{
+    VramGPU *vg = opaque;
+
+    drop_all(vg);
+    aio_bh_call(vg->parent_reset_bh);
+}
+
+static void set_blob(VramGPU *vg, bool on)
+{
+    struct virtio_gpu_base_conf *conf = &vg->parent_obj.parent_obj.conf;
+
+    if (on)
+        conf->flags |= 1u << VIRTIO_GPU_FLAG_BLOB_ENABLED;
+    else
+        conf->flags &= ~(1u << VIRTIO_GPU_FLAG_BLOB_ENABLED);
+}
+
+static void realize(DeviceState *dev, Error **errp)
+{
+    ERRP_GUARD();
+    VramGPU *vg = VRAM_GPU(dev);
+    VirtIOGPU *g = VIRTIO_GPU(dev);
+
+    vg->table = vrl_table_new(&table_ops, vg, NULL);
+    if (!vg->table) {
+        error_setg(errp, "vramlink: no memory for the blob table");
+        return;
+    }
+    /* The parent refuses blobs on a host without udmabuf; we do not need it. Features are read later. */
+    set_blob(vg, false);
+    VIRTIO_DEVICE_CLASS(vram_parent_class())->realize(dev, errp);
+    set_blob(vg, true);
+    if (*errp) {
+        g_clear_pointer(&vg->table, vrl_table_free);
+        return;
+    }
+    vg->parent_reset_bh = g->reset_bh;
+    g->reset_bh = qemu_bh_new(reset_bh, vg);
+    vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
+    vg->regions = vram_regions_new(vg);
+}
+
+static void unrealize(DeviceState *dev)
+{
+    VramGPU *vg = VRAM_GPU(dev);
+
+    drop_all(vg);
+    g_clear_pointer(&vg->regions, vram_regions_free);
+    g_clear_pointer(&vg->flush_timer, timer_free);
+    g_clear_pointer(&vg->table, vrl_table_free);
+    g_clear_pointer(&vg->parent_reset_bh, qemu_bh_delete);
+    VIRTIO_DEVICE_CLASS(vram_parent_class())->unrealize(dev);
+}
+
+static char *get_stats(Object *obj, Error **errp)
+{
+    ObjectClass *klass = object_get_class(obj);
+    VramGPU *vg;
+    char *json, *text;
+
+    if (object_class_dynamic_cast(klass, TYPE_VRAM_GPU))
+        vg = VRAM_GPU(obj);
+    else
+        vg = VRAM_GPU(object_resolve_path_component(obj, "virtio-backend"));
+    if (!vg->table)
+        return g_strdup("{}");
+    json = vrl_table_stats_json(vg->table);
+    if (!json) {
+        error_setg(errp, "no memory for the statistics");
+        return NULL;
+    }
+    text = g_strdup(json);
+    free(json);
+    return text;
+}
+
+void vram_add_stats_property(ObjectClass *klass)
+{
+    object_class_property_add_str(klass, VRAM_STATS_PROPERTY, get_stats, NULL);
+    object_class_property_set_description(klass, VRAM_STATS_PROPERTY,
+                                          "what vramlink does for each blob, and why, as JSON");
+}
+
+/* Blobs are not in the parent's saved state: a migrated guest would lose its screen. */
+static const VMStateDescription vmstate_vram_gpu = {
+    .name = TYPE_VRAM_GPU,
+    .unmigratable = 1,
+};
+
+static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(klass);
+    VirtIOGPUClass *vgc = VIRTIO_GPU_CLASS(klass);
+
+    vdc->realize = realize;
+    vdc->unrealize = unrealize;
+    vgc->handle_ctrl = vram_handle_ctrl;
+    vgc->process_cmd = vram_process_cmd;
+    vgc->update_cursor_data = vram_update_cursor_data;
+    vgc->parent.gl_flushed = vram_gl_flushed;
+    dc->vmsd = &vmstate_vram_gpu;
+    dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
+    vram_add_stats_property(klass);
+}
+
+void vram_gpu_register(void)
+{
+    static const TypeInfo info = {
+        .name = TYPE_VRAM_GPU,
+        .parent = TYPE_VIRTIO_GPU,
+        .instance_size = sizeof(VramGPU),
+        .class_init = class_init,
+    };
+
+    type_register_static(&info);
+}

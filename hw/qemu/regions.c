@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Which memory lies behind a guest address, and when it goes away.
+ *
+ * Translation goes through the device's own DMA address space, vIOMMU included, one stretch at a time;
+ * dma_memory_map() would send every BAR through a bounce buffer. No reference on a memory region outlives a
+ * translation: a guest that never lets go of a blob must not keep an unplugged device open. Instead a
+ * listener on the guest's physical memory revokes the blobs of a region in the same transaction that takes it
+ * away or moves it, while its fd and its host pointer are still good.
+ */
+#include "hw/qemu/vram-gpu.h"
+
+#include "exec/address-spaces.h"
+#include "exec/memory-internal.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+
+/* A memory region of QEMU's that translation has met, and its place in the region that the heart knows. */
+typedef struct Memory {
+    MemoryRegion *mr; /* not referenced: gone from here before it can be freed */
+    uint64_t offset;  /* of its first byte in the region */
+    hwaddr base;      /* guest physical address of its first byte */
+    bool mapped;      /* base is valid */
+    bool stale;       /* the running transaction took a piece of it away */
+    struct vrl_region region;
+    char *name;
+} Memory;
+
+struct VramRegions {
+    VramGPU *vg;
+    GHashTable *memories; /* MemoryRegion * -> Memory * */
+    Memory *last;         /* neighbours in a list mostly lie in the same memory */
+    bool any_stale;
+    MemoryListener listener;
+};
+
+/* Region ids are never reused while the process lives. */
+static uint64_t new_region_id(void)
+{
+    static uint64_t last_id;
+
+    return ++last_id;
+}
+
+static void memory_free(gpointer opaque)
+{
+    Memory *memory = opaque;
+
+    g_free(memory->name);
+    g_free(memory);
+}
+
+/* Where the guest sees the first byte of a memory region; the lowest place when there are several. */
+struct find_base {
+    const MemoryRegion *mr;
+    hwaddr base;
+    bool found;
+};
+
+static bool find_base_cb(Int128 start, Int128 len, const MemoryRegion *mr, hwaddr offset_in_region,
+                         void *opaque)
+{
+    struct find_base *find = opaque;
+
+    if (mr != find->mr)
+        return false;
+    find->base = int128_getlo(start) - offset_in_region;
+    find->found = true;
+    return true;
+}
+
+static struct find_base guest_base(const MemoryRegion *mr)
+{
+    struct find_base find = {.mr = mr};
+
+    RCU_READ_LOCK_GUARD();
+    flatview_for_each_range(address_space_to_flatview(&address_space_memory), find_base_cb, &find);
+    return find;
+}
+
+/* The id of a BAR that is already known through another of its pieces; 0 for none. */
+static uint64_t known_bar_id(VramRegions *regions, const struct vrl_region *region)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, regions->memories);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Memory *memory = value;
+
+        if (memory->region.kind == VRL_REGION_VFIO_BAR && memory->region.fd == region->fd &&
+            memory->region.index == region->index)
+            return memory->region.id;
+    }
+    return 0;
+}
+
+static void describe_ram(Memory *memory)
+{
+    MemoryRegion *mr = memory->mr;
+    const RAMBlock *block = mr->ram_block;
+    bool can_map = block->fd >= 0 && (block->flags & RAM_SHARED) && !memory_region_is_ram_device(mr);
+
+    memory->region = (struct vrl_region){
+        .kind = can_map ? VRL_REGION_SHARED_RAM : VRL_REGION_PRIVATE_RAM,
+        .fd = can_map ? block->fd : -1,
+        .size = memory_region_size(mr),
+        .map_offset = can_map ? block->fd_offset : 0,
+        .host = memory_region_get_ram_ptr(mr),
+    };
+    memory->name = g_strdup_printf("RAM %s", memory_region_name(mr));
+}
+
+static Memory *memory_new(VramRegions *regions, MemoryRegion *mr)
+{
+    Memory *memory = g_new0(Memory, 1);
+    struct find_base place = guest_base(mr);
+
+    memory->mr = mr;
+    memory->base = place.base;
+    memory->mapped = place.found;
+    if (vram_vfio_describe(mr, &memory->region, &memory->offset, &memory->name))
+        memory->region.id = known_bar_id(regions, &memory->region);
+    else
+        describe_ram(memory);
+    if (!memory->region.id)
+        memory->region.id = new_region_id();
+    memory->region.name = memory->name;
+    g_hash_table_insert(regions->memories, mr, memory);
+    return memory;
+}
+
+static Memory *memory_of(VramRegions *regions, MemoryRegion *mr)
+{
+    if (regions->last && regions->last->mr == mr)
+        return regions->last;
+    regions->last = g_hash_table_lookup(regions->memories, mr);
+    if (!regions->last)
+        regions->last = memory_new(regions, mr);
+    return regions->last;
+}
+
+enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
+                                                 struct vrl_piece *piece)
+{
+    VramGPU *vg = opaque;
+    hwaddr xlat, len = length;
+    const Memory *memory;
+    MemoryRegion *mr;
+
+    RCU_READ_LOCK_GUARD();
+    mr = address_space_translate(VIRTIO_DEVICE(vg)->dma_as, gpa, &xlat, &len, false, MEMTXATTRS_UNSPECIFIED);
+    if (!memory_region_is_ram(mr))
+        return mr->ops == &unassigned_mem_ops ? VRL_TRANSLATE_UNMAPPED : VRL_TRANSLATE_NOT_RAM;
+    memory = memory_of(vg->regions, mr);
+    piece->region = &memory->region;
+    piece->offset = memory->offset + xlat;
+    piece->length = len;
+    return VRL_TRANSLATE_OK;
+}
+
+static void region_del(MemoryListener *listener, MemoryRegionSection *section)
+{
+    VramRegions *regions = container_of(listener, VramRegions, listener);
+    Memory *memory = g_hash_table_lookup(regions->memories, section->mr);
+
+    if (memory) {
+        memory->stale = true;
+        regions->any_stale = true;
+    }
+}
+
+/* A change of the memory map takes sections away and puts them back when it only splits or joins them: gone
+ * is what cannot be found where it was. */
+static bool still_there(const Memory *memory)
+{
+    struct find_base now = guest_base(memory->mr);
+
+    return now.found && memory->mapped && now.base == memory->base;
+}
+
+static gboolean has_region_id(gpointer key, gpointer value, gpointer opaque)
+{
+    return ((const Memory *)value)->region.id == *(const uint64_t *)opaque;
+}
+
+static uint64_t next_gone_region(VramRegions *regions)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, regions->memories);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Memory *memory = value;
+
+        if (!memory->stale)
+            continue;
+        memory->stale = false;
+        if (!still_there(memory))
+            return memory->region.id;
+    }
+    return 0;
+}
+
+static void tell_guest(void *opaque)
+{
+    VirtIOGPUBase *base = opaque;
+
+    base->virtio_config.events_read |= VIRTIO_GPU_EVENT_DISPLAY;
+    virtio_notify_config(VIRTIO_DEVICE(base));
+    object_unref(OBJECT(base));
+}
+
+static void commit(MemoryListener *listener)
+{
+    VramRegions *regions = container_of(listener, VramRegions, listener);
+    uint32_t revoked = 0;
+    uint64_t id;
+
+    if (!regions->any_stale)
+        return;
+    regions->any_stale = false;
+    regions->last = NULL;
+    while ((id = next_gone_region(regions))) {
+        revoked +=
+            vrl_table_revoke_region(regions->vg->table, id, "the memory left the guest's address space");
+        g_hash_table_foreach_remove(regions->memories, has_region_id, &id);
+    }
+    if (revoked) {
+        object_ref(OBJECT(regions->vg));
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), tell_guest, regions->vg);
+    }
+}
+
+VramRegions *vram_regions_new(VramGPU *vg)
+{
+    VramRegions *regions = g_new0(VramRegions, 1);
+
+    regions->vg = vg;
+    regions->memories = g_hash_table_new_full(NULL, NULL, NULL, memory_free);
+    regions->listener = (MemoryListener){.name = "vramlink", .region_del = region_del, .commit = commit};
+    memory_listener_register(&regions->listener, &address_space_memory);
+    return regions;
+}
+
+void vram_regions_free(VramRegions *regions)
+{
+    memory_listener_unregister(&regions->listener);
+    g_hash_table_destroy(regions->memories);
+    g_free(regions);
+}

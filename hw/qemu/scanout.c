@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Scanouts: a blob's pixels on QEMU's consoles.
+ *
+ * A console with a GL display gets the blob's dma-buf; any other, and any blob that cannot be shared, gets a
+ * surface over the CPU's view. Flipping between known buffers allocates nothing.
+ */
+#include "hw/qemu/vram-gpu.h"
+
+#include <drm_fourcc.h>
+
+#include "hw/virtio/virtio-gpu-pixman.h"
+#include "ui/surface.h"
+
+/* QEMU's virtio-gpu refuses scanouts below 16 pixels; above 16,384 its damage rectangles and D-Bus numbers
+ * end. */
+#define MIN_DIMENSION 16u
+#define MAX_DIMENSION 16384u
+#define PIXEL_ALIGNMENT 4u
+
+/* Damage in a scanout's own pixels. */
+typedef struct Damage {
+    uint32_t x, y, width, height;
+} Damage;
+
+static QemuConsole *console(VramGPU *vg, uint32_t scanout_id)
+{
+    return vg->parent_obj.parent_obj.scanout[scanout_id].con;
+}
+
+static bool same_framebuffer(const struct vrl_framebuffer *a, const struct vrl_framebuffer *b)
+{
+    return a->width == b->width && a->height == b->height && a->bytes_pp == b->bytes_pp &&
+           a->stride == b->stride && a->start == b->start;
+}
+
+/* --- known buffers: what QEMU's displays are handed, kept from flip to flip */
+
+static void drop_known(QemuConsole *con, VramKnownBuffer *known)
+{
+    if (!known->id)
+        return;
+    /* Displays of this process import into a texture that hangs on the QemuDmaBuf. */
+    if (qemu_dmabuf_get_texture(known->dmabuf))
+        dpy_gl_release_dmabuf(con, known->dmabuf);
+    qemu_dmabuf_free(known->dmabuf);
+    *known = (VramKnownBuffer){0};
+}
+
+static VramKnownBuffer *find_known(VramScanout *s)
+{
+    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
+        VramKnownBuffer *known = &s->known[i];
+
+        if (known->id == s->id && known->format == s->format && same_framebuffer(&known->fb, &s->fb))
+            return known;
+    }
+    return NULL;
+}
+
+static VramKnownBuffer *choose_victim(VramScanout *s)
+{
+    VramKnownBuffer *victim;
+
+    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
+        if (!s->known[i].id)
+            return &s->known[i];
+    }
+    victim = &s->known[s->next_victim++ % VRAM_KNOWN_BUFFERS];
+    return victim != s->current ? victim : &s->known[s->next_victim++ % VRAM_KNOWN_BUFFERS];
+}
+
+static VramKnownBuffer *known_buffer(VramGPU *vg, uint32_t scanout_id)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    VramKnownBuffer *known = find_known(s);
+    int fd;
+
+    if (known)
+        return known;
+    if (!vrl_table_dmabuf(vg->table, s->id, &s->fb, &fd))
+        return NULL;
+    known = choose_victim(s);
+    drop_known(console(vg, scanout_id), known);
+    *known = (VramKnownBuffer){
+        .id = s->id,
+        .fb = s->fb,
+        .format = s->format,
+        .dmabuf = vramlink_dmabuf_new(s->fb.width, s->fb.height, s->fb.stride,
+                                      qemu_pixman_to_drm_format(s->format), DRM_FORMAT_MOD_INVALID, fd),
+    };
+    return known;
+}
+
+/* --- showing and letting go */
+
+static void let_go(VramGPU *vg, uint32_t scanout_id)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    QemuConsole *con = console(vg, scanout_id);
+    VramShowing was = s->showing;
+
+    s->showing = VRAM_SHOWING_NOTHING;
+    s->current = NULL;
+    if (was == VRAM_SHOWING_DMABUF)
+        dpy_gl_scanout_disable(con);
+    else if (was == VRAM_SHOWING_SURFACE)
+        dpy_gfx_replace_surface(con, NULL);
+}
+
+/* Keeps the parent's idea of the scanout: it is what GET_DISPLAY_INFO, cursors and reset look at. */
+static void tell_parent(VramGPU *vg, uint32_t scanout_id, uint32_t id, uint32_t width, uint32_t height)
+{
+    struct virtio_gpu_scanout *scanout = &vg->parent_obj.parent_obj.scanout[scanout_id];
+
+    scanout->resource_id = id;
+    scanout->x = 0;
+    scanout->y = 0;
+    scanout->width = width;
+    scanout->height = height;
+    scanout->ds = NULL;
+}
+
+static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    QemuConsole *con = console(vg, scanout_id);
+    VramKnownBuffer *known;
+
+    if (!console_has_gl(con))
+        return false;
+    known = known_buffer(vg, scanout_id);
+    if (!known)
+        return false;
+    if (s->fb.width != s->console_width || s->fb.height != s->console_height)
+        qemu_console_resize(con, (int)s->fb.width, (int)s->fb.height);
+    s->console_width = s->fb.width;
+    s->console_height = s->fb.height;
+    s->showing = VRAM_SHOWING_DMABUF;
+    s->current = known;
+    dpy_gl_scanout_dmabuf(con, known->dmabuf);
+    return true;
+}
+
+static bool show_surface(VramGPU *vg, uint32_t scanout_id)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    void *pixels = vrl_table_view(vg->table, s->id, &s->fb);
+
+    if (!pixels)
+        return false;
+    if (s->showing == VRAM_SHOWING_DMABUF)
+        let_go(vg, scanout_id);
+    vrl_table_flush(vg->table, s->id, &s->fb, 0, 0, s->fb.width, s->fb.height);
+    dpy_gfx_replace_surface(console(vg, scanout_id),
+                            qemu_create_displaysurface_from((int)s->fb.width, (int)s->fb.height, s->format,
+                                                            (int)s->fb.stride, pixels));
+    s->showing = VRAM_SHOWING_SURFACE;
+    return true;
+}
+
+static enum vrl_status show(VramGPU *vg, uint32_t scanout_id)
+{
+    if (!show_dmabuf(vg, scanout_id) && !show_surface(vg, scanout_id))
+        return VRL_ERR_OUT_OF_MEMORY;
+    return VRL_OK;
+}
+
+/* --- the guest's side */
+
+static void forget_binding(VramGPU *vg, uint32_t scanout_id)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+
+    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++)
+        drop_known(console(vg, scanout_id), &s->known[i]);
+    *s = (VramScanout){.console_width = s->console_width, .console_height = s->console_height};
+}
+
+void vram_scanout_disable(VramGPU *vg, uint32_t scanout_id)
+{
+    if (!vg->scanout[scanout_id].id)
+        return;
+    let_go(vg, scanout_id);
+    forget_binding(vg, scanout_id);
+    tell_parent(vg, scanout_id, 0, 0, 0);
+}
+
+static void log_refusal(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void log_refusal(VramGPU *vg, const char *format, ...)
+{
+    g_autofree char *sentence = NULL;
+    va_list args;
+
+    va_start(args, format);
+    sentence = g_strdup_vprintf(format, args);
+    va_end(args);
+    vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
+}
+
+/* What QEMU's surfaces and pixman under them can carry; they assert where we refuse. */
+static bool consoles_can_show(VramGPU *vg, const struct virtio_gpu_set_scanout_blob *ss)
+{
+    if (!virtio_gpu_get_pixman_format(ss->format)) {
+        log_refusal(vg, "SET_SCANOUT_BLOB: format %u is none of the eight that virtio-gpu defines for 2D",
+                    ss->format);
+        return false;
+    }
+    if (ss->r.width < MIN_DIMENSION || ss->r.height < MIN_DIMENSION || ss->r.width > MAX_DIMENSION ||
+        ss->r.height > MAX_DIMENSION) {
+        log_refusal(vg, "SET_SCANOUT_BLOB: a rectangle of %ux%u, the limits are %ux%u and %ux%u", ss->r.width,
+                    ss->r.height, MIN_DIMENSION, MIN_DIMENSION, MAX_DIMENSION, MAX_DIMENSION);
+        return false;
+    }
+    if (ss->strides[0] % PIXEL_ALIGNMENT || ss->offsets[0] % PIXEL_ALIGNMENT || ss->strides[0] > INT32_MAX) {
+        log_refusal(
+            vg, "SET_SCANOUT_BLOB: stride %u, offset %u: they must be multiples of %u, the stride at most %d",
+            ss->strides[0], ss->offsets[0], PIXEL_ALIGNMENT, INT32_MAX);
+        return false;
+    }
+    return true;
+}
+
+enum vrl_status vram_scanout_set(VramGPU *vg, uint32_t scanout_id,
+                                 const struct virtio_gpu_set_scanout_blob *ss)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    pixman_format_code_t format = virtio_gpu_get_pixman_format(ss->format);
+    struct vrl_framebuffer fb;
+    enum vrl_status status;
+
+    if (!consoles_can_show(vg, ss))
+        return VRL_ERR_INVALID_PARAMETER;
+    status = vrl_framebuffer_init(vg->table, ss->resource_id, ss->width, ss->height,
+                                  PIXMAN_FORMAT_BPP(format) / 8, ss->strides[0], ss->offsets[0], ss->r.x,
+                                  ss->r.y, ss->r.width, ss->r.height, &fb);
+    if (status != VRL_OK)
+        return status;
+    if (!vrl_table_is_backed(vg->table, ss->resource_id)) {
+        vrl_table_log(vg->table, VRL_LOG_GUEST, "SET_SCANOUT_BLOB: the blob has no backing");
+        return VRL_ERR_UNSPEC;
+    }
+    s->id = ss->resource_id;
+    s->fb = fb;
+    s->format = format;
+    s->x = ss->r.x;
+    s->y = ss->r.y;
+    vg->parent_obj.parent_obj.enable = 1;
+    tell_parent(vg, scanout_id, s->id, fb.width, fb.height);
+    vrl_table_count(vg->table, VRL_EVENT_FLIP);
+    return show(vg, scanout_id);
+}
+
+void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
+{
+    VramGPU *vg = opaque;
+
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        VramScanout *s = &vg->scanout[i];
+
+        if (s->id == id)
+            let_go(vg, i);
+        for (unsigned k = 0; k < VRAM_KNOWN_BUFFERS; k++) {
+            if (s->known[k].id == id)
+                drop_known(console(vg, i), &s->known[k]);
+        }
+    }
+}
+
+void vram_scanout_restore(VramGPU *vg, uint32_t id)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        if (vg->scanout[i].id == id && show(vg, i) == VRL_OK)
+            vram_scanout_flush(vg, id, NULL);
+    }
+}
+
+void vram_scanout_forget(VramGPU *vg, uint32_t id)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        if (vg->scanout[i].id == id)
+            vram_scanout_disable(vg, i);
+    }
+}
+
+/* The part of the guest's damage that this scanout shows; all of it without @rect. */
+static bool damage_of(const VramScanout *s, const struct virtio_gpu_rect *rect, Damage *damage)
+{
+    uint64_t left, top, right, bottom;
+
+    if (!rect) {
+        *damage = (Damage){0, 0, s->fb.width, s->fb.height};
+        return true;
+    }
+    left = MAX(rect->x, s->x);
+    top = MAX(rect->y, s->y);
+    right = MIN((uint64_t)rect->x + rect->width, (uint64_t)s->x + s->fb.width);
+    bottom = MIN((uint64_t)rect->y + rect->height, (uint64_t)s->y + s->fb.height);
+    if (left >= right || top >= bottom)
+        return false;
+    *damage = (Damage){(uint32_t)(left - s->x), (uint32_t)(top - s->y), (uint32_t)(right - left),
+                       (uint32_t)(bottom - top)};
+    return true;
+}
+
+void vram_scanout_flush(VramGPU *vg, uint32_t id, const struct virtio_gpu_rect *rect)
+{
+    vrl_table_count(vg->table, VRL_EVENT_FLUSH);
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        const VramScanout *s = &vg->scanout[i];
+        Damage d;
+
+        if (s->id != id || s->showing == VRAM_SHOWING_NOTHING || !damage_of(s, rect, &d))
+            continue;
+        if (s->showing == VRAM_SHOWING_DMABUF) {
+            dpy_gl_update(console(vg, i), d.x, d.y, d.width, d.height);
+            continue;
+        }
+        vrl_table_flush(vg->table, id, &s->fb, d.x, d.y, d.width, d.height);
+        dpy_gfx_update(console(vg, i), (int)d.x, (int)d.y, (int)d.width, (int)d.height);
+    }
+}
+
+void vram_scanout_reset(VramGPU *vg)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
+        vram_scanout_disable(vg, i);
+}
+
+void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id)
+{
+    VramGPU *vg = VRAM_GPU(g);
+    uint32_t width = s->current_cursor->width, height = s->current_cursor->height;
+    struct vrl_framebuffer fb;
+    const void *pixels;
+
+    if (!vrl_table_has(vg->table, resource_id)) {
+        vram_parent_class()->update_cursor_data(g, s, resource_id);
+        return;
+    }
+    if (!vrl_table_is_backed(vg->table, resource_id) ||
+        vrl_framebuffer_init(vg->table, resource_id, width, height, 4, width * 4, 0, 0, 0, width, height,
+                             &fb) != VRL_OK)
+        return;
+    pixels = vrl_table_view(vg->table, resource_id, &fb);
+    if (!pixels)
+        return;
+    vrl_table_flush(vg->table, resource_id, &fb, 0, 0, width, height);
+    memcpy(s->current_cursor->data, pixels, (size_t)width * height * 4);
+}

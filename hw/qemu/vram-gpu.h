@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * virtio-gpu-vram-device: a virtio-gpu whose blob resources may lie in a passthrough GPU's VRAM.
+ *
+ * Inside of the room hw/qemu. Thread: everything runs with the big lock held, on the main loop, except
+ * vram_regions_* and what they call, which also run on a vCPU's thread (with the big lock) when the guest
+ * changes the memory map.
+ */
+#ifndef VRAMLINK_QEMU_VRAM_GPU_H
+#define VRAMLINK_QEMU_VRAM_GPU_H
+
+#include "hw/qemu/compat.h"
+#include "hw/virtio/virtio-gpu.h"
+#include "qemu/osdep.h"
+#include "qemu/timer.h"
+#include "vramlink/blob_table.h"
+
+#define TYPE_VRAM_GPU "virtio-gpu-vram-device"
+#define TYPE_VRAM_GPU_PCI "virtio-gpu-vram-pci"
+#define TYPE_VRAM_VGA "virtio-vga-vram"
+/* Readable with qom-get on the device and on its PCI function: vrl_table_stats_json(). */
+#define VRAM_STATS_PROPERTY "vramlink-stats"
+
+/* Flips go round between a few buffers; a QemuDmaBuf is kept for each of these per scanout. */
+#define VRAM_KNOWN_BUFFERS 8
+
+/* A buffer as QEMU's consoles want it, kept from flip to flip. */
+typedef struct VramKnownBuffer {
+    uint32_t id; /* 0: free slot */
+    struct vrl_framebuffer fb;
+    pixman_format_code_t format;
+    QemuDmaBuf *dmabuf; /* its fd is the table's */
+} VramKnownBuffer;
+
+typedef enum VramShowing { VRAM_SHOWING_NOTHING, VRAM_SHOWING_DMABUF, VRAM_SHOWING_SURFACE } VramShowing;
+
+/* What the guest bound to a scanout, kept while the blob has no backing, so that the picture comes back with
+ * ATTACH_BACKING: Linux sends no SET_SCANOUT_BLOB for a framebuffer that it believes to be shown
+ * (Linux: drivers/gpu/drm/virtio/virtgpu_plane.c). */
+typedef struct VramScanout {
+    uint32_t id; /* 0: no blob of ours */
+    struct vrl_framebuffer fb;
+    pixman_format_code_t format;
+    uint32_t x, y; /* the rectangle's place in the framebuffer, for damage */
+    VramShowing showing;
+    VramKnownBuffer *current; /* while showing a dma-buf */
+    VramKnownBuffer known[VRAM_KNOWN_BUFFERS];
+    unsigned next_victim;
+    uint32_t console_width, console_height; /* what the console was told; outlives bindings */
+} VramScanout;
+
+typedef struct VramRegions VramRegions;
+
+typedef struct VramGPU {
+    VirtIOGPU parent_obj;
+
+    struct vrl_table *table;
+    VramRegions *regions;
+    VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
+    QEMUTimer *flush_timer; /* bounds how long a consumer may hold a fenced flush */
+    QEMUBH *parent_reset_bh;
+} VramGPU;
+
+DECLARE_INSTANCE_CHECKER(VramGPU, VRAM_GPU, TYPE_VRAM_GPU)
+
+/* --- command.c: decodes and carries out one command; sets cmd->error and leaves cmd unfinished, or answers.
+ */
+void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
+
+/* --- queue.c: takes commands from the ring and never makes one wait for a consumer, but a flush's answer. */
+void vram_handle_ctrl(VirtIODevice *vdev, VirtQueue *vq);
+void vram_flush_timeout(void *opaque);
+void vram_gl_flushed(VirtIOGPUBase *base);
+
+/* --- scanout.c */
+enum vrl_status vram_scanout_set(VramGPU *vg, uint32_t scanout_id,
+                                 const struct virtio_gpu_set_scanout_blob *ss);
+/* Forgets the binding; consumers let go. */
+void vram_scanout_disable(VramGPU *vg, uint32_t scanout_id);
+/* Consumers of the blob let go; bindings stay. The release_consumers callback of the table. */
+void vram_scanout_release(void *opaque, uint32_t id, bool revoked);
+/* Shows the blob again on the scanouts that are bound to it. */
+void vram_scanout_restore(VramGPU *vg, uint32_t id);
+/* Forgets all bindings of the blob. */
+void vram_scanout_forget(VramGPU *vg, uint32_t id);
+void vram_scanout_flush(VramGPU *vg, uint32_t id, const struct virtio_gpu_rect *rect);
+void vram_scanout_reset(VramGPU *vg);
+void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id);
+
+/* --- regions.c: which memory lies behind a guest address, and when it goes away. */
+VramRegions *vram_regions_new(VramGPU *vg);
+void vram_regions_free(VramRegions *regions);
+enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
+                                                 struct vrl_piece *piece);
+
+/* --- vfio.c: true when @mr is (a piece of) a BAR that a VFIO device maps. Fills @region but for its id and
+ * name, and the place of @mr in the BAR. */
+bool vram_vfio_describe(MemoryRegion *mr, struct vrl_region *region, uint64_t *offset_in_bar, char **name);
+
+/* --- parent.c: functions of QEMU's virtio-gpu module, which exports them to nobody by name. */
+bool vram_parent_lookup(void); /* false, with a sentence on stderr, when one is missing */
+void vram_parent_response_nodata(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd, uint32_t type);
+VirtIOGPUClass *vram_parent_class(void);
+
+/* --- layout.c: false, with a sentence on stderr, when QEMU's structures are not as the headers say. */
+bool vram_layout_check(void);
+
+/* --- pci.c, vga.c */
+void vram_pci_register(void);
+void vram_vga_register(void);
+void vram_gpu_register(void);
+/* Adds the stats property to the device's or a wrapper's class. */
+void vram_add_stats_property(ObjectClass *klass);
+
+#endif
