@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// gpu-painter: runs in the guest and plays the driver of the passthrough GPU. See painter.hpp.
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include <sys/utsname.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include "painter.hpp"
+#include "pci_device.hpp"
+
+namespace {
+
+using namespace vramlink;
+using namespace vramlink::demo;
+
+constexpr std::uint16_t kGpuVendor = 0x1af4; // ivshmem: a BAR of plain memory, which is all that VRAM is here
+constexpr std::uint16_t kGpuDevice = 0x1110;
+constexpr std::uint32_t kVramBar = 2;
+
+Result<void> say_hello(Channel &channel, const std::string &address, const VfioGpu &gpu)
+{
+    utsname system{};
+    ::uname(&system);
+    return channel.report("hello",
+                          {{"kernel", system.release}, {"gpu", address}, {"vram_bytes", gpu.vram().size()}});
+}
+
+Result<void> perform(const Job &job, Channel &channel)
+{
+    const auto address = find_pci_device(kGpuVendor, kGpuDevice);
+    if (!address)
+        return std::unexpected(address.error());
+    const auto gpu = VfioGpu::open(*address, kVramBar);
+    if (!gpu)
+        return std::unexpected(gpu.error());
+    if (auto done = say_hello(channel, *address, *gpu); !done)
+        return done;
+    if (auto fits = check_fit(gpu->vram().size(), kBuffers, job.width, job.height); !fits)
+        return fits;
+    const auto card = GuestCard::open("virtio_gpu", job.width, job.height);
+    if (!card)
+        return std::unexpected(card.error());
+    return Painter(job, *gpu, *card, channel).run();
+}
+
+int complain(const Error &error)
+{
+    const char *name = ::strerrorname_np(error.code);
+    fmt::print(stderr, "gpu-painter: {} (-{})\n", error.text, name != nullptr ? name : "?");
+    return 1;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    Job job;
+    std::string port = "vramlink.demo";
+    std::string path;
+    CLI::App app{"Paints test cards into a passthrough GPU's VRAM and shows them on virtio-gpu"};
+    app.add_option("--seed", job.seed, "which pages and which picture");
+    app.add_option("--frames", job.frames, "frames to show")->check(CLI::Range(1U, 1'000'000U));
+    app.add_option("--width", job.width, "pixels")->check(CLI::Range(16U, 8192U));
+    app.add_option("--height", job.height, "pixels")->check(CLI::Range(16U, 8192U));
+    app.add_option("--checkpoints", job.checkpoints, "stops among the frames")->check(CLI::Range(1U, 1000U));
+    app.add_option("--port", port, "virtio-serial port to report to");
+    app.add_option("--channel", path, "device or socket to report to, instead of a port");
+    CLI11_PARSE(app, argc, argv);
+
+    auto channel = path.empty() ? Channel::open_port(port) : Channel::open_path(path);
+    if (!channel)
+        return complain(channel.error());
+    const auto performed = perform(job, *channel);
+    if (performed)
+        return 0;
+    const Error &error = performed.error();
+    const char *name = ::strerrorname_np(error.code);
+    if (auto told = channel->report("error", {{"text", error.text}, {"errno", name != nullptr ? name : "?"}});
+        !told)
+        complain(told.error());
+    return complain(error);
+}
