@@ -46,7 +46,7 @@ def _resolve(name, paths, soft, builtin, needed, required_by):
         for other in [*soft.get(name, []), *(_name(path) for path in hard)]:
             before += _resolve(other, paths, soft, builtin, needed, required_by=name)
         # modprobe loads the list from its end: what depends on nothing must stand last
-        needed[path] = list(dict.fromkeys(reversed(before)))
+        needed[path] = list(reversed(dict.fromkeys(before)))
     return [*reversed(needed[path]), path]
 
 
