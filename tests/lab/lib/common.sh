@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What every script of the front door shares: where things are, progress lines, stamps, one lock.
 #
 # Sourced with REPO set to the root of the repository.

@@ -64,7 +64,7 @@ fetch_kernel() { # fetch_kernel current|stable
     mkdir -p "$dir/usr/lib"
     ln -s usr/lib "$dir/lib"
     for deb in "$debs"/linux-*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir" --keep-directory-symlink; done
-    rm -rf "$debs" "$dir/usr/share"
+    rm -rf "$debs" "${dir:?}/usr/share"
     version=$(ls "$dir/usr/lib/modules")
     depmod -b "$dir" "$version"
     kernel_image "$1" >/dev/null

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# ./dev lint: format, static analysis, scripts. Every check runs; the first failure does not hide the others.
+
+tracked() { git -C "$REPO" ls-files -- "$@"; }
+
+lint_format() {
+    cd "$REPO"
+    tracked '*.c' '*.h' '*.cpp' '*.hpp' | xargs -r clang-format --dry-run -Werror
+}
+
+# clang 14 with libstdc++ 12 sees std::expected only with the concepts macro of C++20.
+tidy_one() {
+    local extra=(--extra-arg=-Wno-unknown-warning-option)
+    case $1 in *.cpp) extra+=(--extra-arg=-D__cpp_concepts=202002L --extra-arg=-Wno-builtin-macro-redefined) ;; esac
+    clang-tidy --quiet -p "$BUILD/host" "${extra[@]}" "$1"
+}
+
+lint_tidy() {
+    export -f tidy_one
+    export BUILD
+    cd "$REPO"
+    # Only what is compiled: a file without a compile command would be judged with made-up flags.
+    python3 -c '
+import json, os, sys
+top = sys.argv[2] + "/"
+for command in json.load(open(sys.argv[1])):
+    path = os.path.normpath(os.path.join(command["directory"], command["file"]))
+    if path.startswith(top) and not path.startswith(top + "build/"):
+        print(path[len(top):])' "$BUILD/host/compile_commands.json" "$REPO" | sort -u |
+        xargs -r -n 1 -P "$JOBS" bash -c 'tidy_one "$0"'
+}
+
+lint_cppcheck() {
+    cd "$REPO"
+    tracked '*.c' '*.cpp' | xargs -r cppcheck --quiet -j "$JOBS" --error-exitcode=1 --inline-suppr -I include -I . \
+        --enable=warning,performance,portability --suppress=missingInclude --suppress=missingIncludeSystem \
+        --suppress=unknownMacro --library=googletest --library=posix --library=gnu
+}
+
+scripts_of() { # scripts_of INTERPRETER_PATTERN: tracked files whose first line names it
+    local file
+    tracked | while read -r file; do
+        [ -f "$REPO/$file" ] && head -n 1 "$REPO/$file" | grep -qaE "^#!.*\b($1)\b" && echo "$file"
+    done
+}
+
+lint_shell() {
+    cd "$REPO"
+    { scripts_of 'bash|sh|dash'; tracked '*.sh'; } | sort -u | xargs -r shellcheck --severity=warning --external-sources
+}
+
+lint_python() {
+    cd "$REPO"
+    { scripts_of python3; tracked '*.py'; } | sort -u |
+        PYTHONPYCACHEPREFIX=$OUT/pycache xargs -r python3 -m py_compile
+}
+
+run_lint() {
+    ensure_setup
+    ensure_builds
+    drop_lock
+    local check failed=0 start status
+    mkdir -p "$LOGS"
+    for check in format shell python cppcheck tidy; do
+        start=$(now_ms)
+        status=0
+        (set -e; "lint_$check") >"$LOGS/lint-$check.log" 2>&1 || status=$?
+        if [ $status -ne 0 ]; then
+            failed=1
+            grep -v 'warnings generated\|warning generated' "$LOGS/lint-$check.log" | tail -n 60
+            progress "$start" "lint $check: FAILED, see $LOGS/lint-$check.log"
+        else
+            progress "$start" "lint $check: clean"
+        fi
+    done
+    return $failed
+}
