@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Runs the tests and prints TAP. Each suite runs in a process of its own with a time limit for each test, so
-// that a QEMU that dies or hangs costs the tests of its suite and no more: they are reported as failed.
+// Runs the tests and prints TAP. Each test runs in a process of its own with a time limit, so that a QEMU
+// that dies or hangs costs one test.
 //
 //   device-tests [--gtest_filter=…] [--gtest_list_tests]
 //
-// stdout: TAP 13. Exit code: 0 when nothing failed.
+// stdout: TAP 13; what a test that failed or was skipped printed follows its line as comments. Exit code: 0
+// when nothing failed.
 
 #include "tests/device/machine.hpp"
 
@@ -17,165 +18,102 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
-#include <filesystem>
+#include <cstdlib>
 #include <string>
-#include <vector>
 
 namespace {
 
-using vramlink::test::patience;
+using Clock = std::chrono::steady_clock;
 
 constexpr int test_limit_ms = 60'000;
+constexpr int exit_failed = 1;
+constexpr int exit_skipped = 77;
 
-/// In the child: one line per finished test, "p NAME", "f NAME" or "s NAME", to the parent.
-class Reporter : public testing::EmptyTestEventListener {
-  public:
-    explicit Reporter(int fd) : fd_(fd) {}
-    void OnTestEnd(const testing::TestInfo &info) override
-    {
-        const auto *result = info.result();
-        const char verdict = result->Failed() ? 'f' : result->Skipped() ? 's' : 'p';
-        const std::string name = std::string(info.test_suite_name()) + "." + info.name();
-        dprintf(fd_, "%c %s\n", verdict, name.c_str());
-    }
-    /// A suite whose machine did not come up reports none of its tests: the parent counts them as failed.
-
-  private:
-    int fd_;
+struct Outcome {
+    int status = 0;     ///< of waitpid()
+    std::string output; ///< stdout and stderr of the test
+    int ms = 0;
 };
 
-std::vector<std::string> selected_tests(const testing::TestSuite &suite)
-{
-    std::vector<std::string> names;
-    for (int i = 0; i < suite.total_test_count(); i++)
-        if (suite.GetTestInfo(i)->should_run())
-            names.push_back(std::string(suite.name()) + "." + suite.GetTestInfo(i)->name());
-    return names;
-}
-
-std::string joined(const std::vector<std::string> &names)
-{
-    std::string filter;
-    for (const auto &name : names)
-        filter += (filter.empty() ? "" : ":") + name;
-    return filter;
-}
-
-[[noreturn]] void run_suite(const std::vector<std::string> &names, int report, int output)
+[[noreturn]] void run_in_child(const std::string &name, int output)
 {
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
-    testing::GTEST_FLAG(filter) = joined(names);
-    testing::UnitTest::GetInstance()->listeners().Append(new Reporter(report));
+    setpgid(0, 0);
+    testing::GTEST_FLAG(filter) = name;
     const int failed = RUN_ALL_TESTS();
     fflush(stdout);
-    _exit(failed);
+    const bool skipped = testing::UnitTest::GetInstance()->skipped_test_count() > 0;
+    _exit(failed ? exit_failed : skipped ? exit_skipped : 0);
 }
 
-class Tap {
-  public:
-    void result(bool ok, const std::string &name, const std::string &comment = {})
-    {
-        printf("%sok %d - %s%s\n", ok ? "" : "not ", ++number_, name.c_str(), comment.c_str());
-        failed_ += !ok;
-        fflush(stdout);
-    }
-    void diagnose(const std::string &text)
-    {
-        for (std::size_t start = 0; start < text.size();) {
-            const std::size_t end = std::min(text.find('\n', start), text.size());
-            printf("# %s\n", text.substr(start, end - start).c_str());
-            start = end + 1;
-        }
-    }
-    [[nodiscard]] int number() const { return number_; }
-    [[nodiscard]] int failed() const { return failed_; }
-
-  private:
-    int number_ = 0;
-    int failed_ = 0;
-};
-
-struct Suite {
-    std::vector<std::string> open; ///< tests without a verdict yet
-    std::string lines;             ///< reports, as far as read
-    std::string output;            ///< what the tests printed since the last verdict
-};
-
-void take_verdicts(Suite &suite, Tap &tap)
+/// Reads until the writers are gone or the time is up; false for the latter.
+bool read_until(int fd, std::string &text, Clock::time_point end)
 {
-    for (std::size_t end; (end = suite.lines.find('\n')) != std::string::npos;
-         suite.lines.erase(0, end + 1)) {
-        const std::string name = suite.lines.substr(2, end - 2);
-        const char verdict = suite.lines[0];
-        tap.result(verdict != 'f', name, verdict == 's' ? " # SKIP" : "");
-        if (verdict != 'p')
-            tap.diagnose(suite.output);
-        suite.output.clear();
-        std::erase(suite.open, name);
-    }
-}
-
-/// Reads what is there; false at the end of the stream.
-bool drain(int fd, std::string &text)
-{
-    std::array<char, 4096> buffer{};
-    const ssize_t n = read(fd, buffer.data(), buffer.size());
-    if (n > 0)
+    for (;;) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+        pollfd ready{fd, POLLIN, 0};
+        if (left <= 0 || poll(&ready, 1, static_cast<int>(left)) == 0)
+            return false;
+        std::array<char, 4096> buffer{};
+        const ssize_t n = read(fd, buffer.data(), buffer.size());
+        if (n <= 0)
+            return true;
         text.append(buffer.data(), static_cast<std::size_t>(n));
-    return n > 0;
-}
-
-/// Follows the child until it closes its report; kills it when a test takes too long.
-void follow(pid_t child, int report, int output, Suite &suite, Tap &tap)
-{
-    std::array<pollfd, 2> fds{{{output, POLLIN, 0}, {report, POLLIN, 0}}};
-    for (bool open = true; open;) {
-        if (poll(fds.data(), fds.size(), patience(test_limit_ms)) == 0) {
-            suite.output += "no sign of life within the time limit: killed\n";
-            kill(child, SIGKILL);
-            return;
-        }
-        if (fds[0].revents && !drain(output, suite.output))
-            fds[0].fd = -1;
-        if (fds[1].revents)
-            open = drain(report, suite.lines);
-        take_verdicts(suite, tap);
     }
 }
 
-void run(const testing::TestSuite &test_suite, Tap &tap)
+Outcome run(const std::string &name)
 {
-    Suite suite{selected_tests(test_suite), {}, {}};
-    if (suite.open.empty())
-        return;
-    std::array<int, 2> report{};
+    const auto start = Clock::now();
     std::array<int, 2> output{};
-    if (pipe(report.data()) != 0 || pipe(output.data()) != 0)
+    if (pipe2(output.data(), O_CLOEXEC) != 0)
         std::abort();
     const pid_t child = fork();
     if (child == 0)
-        run_suite(suite.open, report[1], output[1]);
-    close(report[1]);
+        run_in_child(name, output[1]);
     close(output[1]);
-    follow(child, report[0], output[0], suite, tap);
-    close(report[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    while (drain(output[0], suite.output))
-        ;
+    Outcome outcome;
+    const int limit = vramlink::test::patience(test_limit_ms);
+    if (!read_until(output[0], outcome.output, start + std::chrono::milliseconds(limit))) {
+        outcome.output += "still running after " + std::to_string(limit) + " ms: killed\n";
+        kill(-child, SIGKILL); // the test and its QEMU
+    }
     close(output[0]);
-    for (const auto &name : suite.open)
-        tap.result(false, name);
-    if (!suite.open.empty())
-        tap.diagnose(suite.output);
+    waitpid(child, &outcome.status, 0);
+    outcome.ms =
+        static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count());
+    return outcome;
 }
 
-} // namespace
+void print_comments(const std::string &text)
+{
+    for (std::size_t start = 0; start < text.size();) {
+        const std::size_t end = std::min(text.find('\n', start), text.size());
+        printf("# %s\n", text.substr(start, end - start).c_str());
+        start = end + 1;
+    }
+}
 
-namespace {
+/// @returns whether the test failed.
+bool report(int number, const std::string &name, const Outcome &outcome)
+{
+    const int code = WIFEXITED(outcome.status) ? WEXITSTATUS(outcome.status) : -1;
+    const bool failed = code != 0 && code != exit_skipped;
+    printf("%sok %d - %s%s\n", failed ? "not " : "", number, name.c_str(),
+           code == exit_skipped ? " # SKIP" : "");
+    if (WIFSIGNALED(outcome.status))
+        printf("# ended by signal %d\n", WTERMSIG(outcome.status));
+    if (code != 0)
+        print_comments(outcome.output);
+    printf("# %d ms\n", outcome.ms);
+    fflush(stdout);
+    return failed;
+}
 
 /// GoogleTest applies --gtest_filter when it runs or lists, not before: let it list to nowhere.
 void apply_filter()
@@ -193,6 +131,19 @@ void apply_filter()
     close(out);
 }
 
+std::vector<std::string> selected_tests()
+{
+    std::vector<std::string> names;
+    const auto *unit = testing::UnitTest::GetInstance();
+    for (int s = 0; s < unit->total_test_suite_count(); s++) {
+        const auto *suite = unit->GetTestSuite(s);
+        for (int t = 0; t < suite->total_test_count(); t++)
+            if (suite->GetTestInfo(t)->should_run())
+                names.push_back(std::string(suite->name()) + "." + suite->GetTestInfo(t)->name());
+    }
+    return names;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -200,13 +151,12 @@ int main(int argc, char **argv)
     testing::InitGoogleTest(&argc, argv);
     if (testing::GTEST_FLAG(list_tests))
         return RUN_ALL_TESTS();
-    auto *unit = testing::UnitTest::GetInstance();
-    Tap tap;
     apply_filter();
-    puts("TAP version 13");
+    const auto names = selected_tests();
+    printf("TAP version 13\n1..%zu\n", names.size());
     fflush(stdout);
-    for (int i = 0; i < unit->total_test_suite_count(); i++)
-        run(*unit->GetTestSuite(i), tap);
-    printf("1..%d\n", tap.number());
-    return tap.failed() ? 1 : 0;
+    int failed = 0;
+    for (std::size_t i = 0; i < names.size(); i++)
+        failed += report(static_cast<int>(i) + 1, names[i], run(names[i]));
+    return failed || names.empty() ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/device/ground.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace vramlink::test {
+
+Ground::Ground()
+    : machine(
+          {.devices = ivshmem("near", near_slot, bar_size >> 20) + ivshmem("far", far_slot, bar_size >> 20)}),
+      gpu(machine), near(machine.map_bar(near_slot, 2)), far(machine.map_bar(far_slot, 2)),
+      registers(machine.map_bar(near_slot, 0)), picture(paint(width, height, 1))
+{
+    vm_pci_move_bar(near.pci, 2, near_address);
+    near.address = near_address;
+    const auto entries = scattered(near.address, picture.pages(), 1);
+    put(machine, entries, picture);
+    EXPECT_STREQ(answer_name(gpu.create_blob(shown_id, picture.bytes(), entries)), "OK");
+    EXPECT_STREQ(answer_name(gpu.set_scanout_blob(scanout_of(shown_id, picture))), "OK");
+    EXPECT_STREQ(answer_name(gpu.create_2d(plain_2d_id, width, height)), "OK");
+    check_alive();
+    EXPECT_EQ(machine.new_messages(), "");
+}
+
+BlobScanout Ground::scanout_of(std::uint32_t id, const Picture &shown)
+{
+    return {.id = id,
+            .rect = {0, 0, shown.width, shown.height},
+            .width = shown.width,
+            .height = shown.height,
+            .stride = 4 * shown.width};
+}
+
+void Ground::check_alive()
+{
+    EXPECT_STREQ(answer_name(gpu.create_blob(spare_id, page, linear(far_page(0), page))), "OK");
+    EXPECT_STREQ(answer_name(gpu.unref(spare_id)), "OK");
+    EXPECT_STREQ(answer_name(gpu.flush(shown_id, {0, 0, width, height})), "OK");
+    EXPECT_EQ(difference(picture, screendump(machine)), "");
+}
+
+std::vector<std::string> sentences(const std::string &messages)
+{
+    std::istringstream lines(messages);
+    std::vector<std::string> ours;
+    for (std::string line; std::getline(lines, line);)
+        if (line.find("vramlink") != std::string::npos)
+            ours.push_back(line);
+    return ours;
+}
+
+} // namespace vramlink::test

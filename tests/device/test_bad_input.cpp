@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Bad input: every mistake a guest can make is answered with the error that the specification names, said
+// once with the value and the limit, and costs the host nothing; the next valid command works.
+
+#include "tests/device/ground.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <ostream>
+
+namespace vramlink::test {
+
+namespace {
+
+constexpr std::uint32_t max_entries = 65536;
+constexpr auto invalid_parameter = "ERR_INVALID_PARAMETER";
+constexpr auto invalid_resource = "ERR_INVALID_RESOURCE_ID";
+constexpr auto invalid_scanout = "ERR_INVALID_SCANOUT_ID";
+constexpr auto unspecified = "ERR_UNSPEC";
+
+struct Row {
+    const char *name;
+    std::function<Bytes(const Ground &)> request;
+    const char *answer;
+    std::vector<const char *> words; ///< what the sentence must name: the value, the limit
+};
+
+void PrintTo(const Row &row, std::ostream *out)
+{
+    *out << row.name;
+}
+
+Bytes cut(Bytes bytes, std::size_t size)
+{
+    bytes.resize(size);
+    return bytes;
+}
+
+template <class T> Bytes raw(T command, std::uint32_t type)
+{
+    command.hdr.type = type;
+    const auto *bytes = reinterpret_cast<const std::uint8_t *>(&command);
+    return {bytes, bytes + sizeof command};
+}
+
+Bytes scanout_bytes(const BlobScanout &s)
+{
+    virtio_gpu_set_scanout_blob c{};
+    c.r = {s.rect.x, s.rect.y, s.rect.width, s.rect.height};
+    c.scanout_id = s.scanout;
+    c.resource_id = s.id;
+    c.width = s.width;
+    c.height = s.height;
+    c.format = s.format;
+    c.strides[0] = s.stride;
+    c.offsets[0] = s.offset;
+    return raw(c, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
+}
+
+Bytes create(const std::vector<Entry> &entries, std::uint64_t size = page, std::uint32_t id = free_id)
+{
+    return create_blob_bytes(id, size, static_cast<std::uint32_t>(entries.size()), entries);
+}
+
+/// The shown blob's own scanout with one thing wrong.
+Bytes wrong_scanout(const Ground &g, const std::function<void(BlobScanout &)> &spoil)
+{
+    BlobScanout s = Ground::scanout_of(shown_id, g.picture);
+    spoil(s);
+    return scanout_bytes(s);
+}
+
+/// A long scattered list whose last entry is bad.
+std::vector<Entry> long_list_with_bad_end()
+{
+    auto entries = scattered(Ground::near_address, 4000, 3);
+    entries.push_back({Ground::nowhere, page, 0});
+    return entries;
+}
+
+const std::vector<Row> create_rows = {
+    {"NoEntries", [](auto &) { return create({}); }, invalid_parameter, {"0 entries", "65536"}},
+    {"TooManyEntriesSaid",
+     [](auto &) { return create_blob_bytes(free_id, page, max_entries + 1, {}); },
+     invalid_parameter,
+     {"65537", "65536"}},
+    {"TooManyEntriesCarried",
+     [](auto &g) {
+         return create(std::vector<Entry>(max_entries + 1, {g.far_page(0), page, 0}));
+     },
+     invalid_parameter,
+     {"65537", "65536"}},
+    {"EntriesOverflow32Bits",
+     [](auto &) { return create_blob_bytes(free_id, page, 0xffffffff, {}); },
+     invalid_parameter,
+     {"4294967295", "65536"}},
+    {"EmptyCommand", [](auto &) { return Bytes{}; }, invalid_parameter, {"0 bytes", "24"}},
+    {"HalfAHeader", [](auto &) { return cut(create({}), 12); }, invalid_parameter, {"12 bytes", "24"}},
+    {"HeaderOnly", [](auto &) { return cut(create({}), 24); }, invalid_parameter, {"24 bytes", "56"}},
+    {"FixedPartCut", [](auto &) { return cut(create({}), 48); }, invalid_parameter, {"48 bytes", "56"}},
+    {"EntriesMissing",
+     [](auto &) { return create_blob_bytes(free_id, page, 4, {}); },
+     invalid_parameter,
+     {"4 entries", " 0 bytes"}},
+    {"EntriesCut",
+     [](auto &g) {
+         const auto whole = create(std::vector<Entry>(4, {g.far_page(0), page, 0}), 4 * page);
+         return cut(whole, whole.size() - 1);
+     },
+     invalid_parameter,
+     {"4 entries", "64 bytes", "63 bytes"}},
+    {"LengthZero",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}, {g.far_page(1), 0, 0}});
+     },
+     invalid_parameter,
+     {"entry 1", "length 0"}},
+    {"AddressWrapsAround",
+     [](auto &) {
+         return create({{~0ull - 4095, 2 * page, 0}});
+     },
+     invalid_parameter,
+     {"0xfffffffffffff000", "0x2000", "wraps"}},
+    {"AddressEndsAtZero",
+     [](auto &) {
+         return create({{~0ull - 4095, page, 0}});
+     },
+     invalid_parameter,
+     {"0xfffffffffffff000", "wraps"}},
+    {"Unmapped",
+     [](auto &) {
+         return create({{Ground::nowhere, page, 0}});
+     },
+     invalid_parameter,
+     {"0x5000000000"}},
+    {"UnmappedSecondEntry",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}, {Ground::nowhere, page, 0}}, 2 * page);
+     },
+     invalid_parameter,
+     {"0x5000000000"}},
+    {"UnmappedAfterALongList",
+     [](auto &) { return create(long_list_with_bad_end(), 4001 * page); },
+     invalid_parameter,
+     {"0x5000000000"}},
+    {"AcrossTheEndOfTheBar",
+     [](auto &g) {
+         return create({{g.near.address + Ground::bar_size - page, 2 * page, 0}}, 2 * page);
+     },
+     invalid_parameter,
+     {"0xd1000000"}},
+    {"AcrossTheEndOfRam",
+     [](auto &) {
+         return create({{Machine::ram_size - page, 2 * page, 0}}, 2 * page);
+     },
+     invalid_parameter,
+     {"0xc000000"}},
+    {"EntriesCoverLess",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}, {g.far_page(1), page, 0}}, 2 * page + 1);
+     },
+     invalid_parameter,
+     {"2 entries", "8192", "8193"}},
+    {"HugeSize",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}}, ~0ull);
+     },
+     invalid_parameter,
+     {"4096", "18446744073709551615"}},
+    {"SizeZero",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}}, 0);
+     },
+     invalid_parameter,
+     {"0"}},
+    {"DeviceRegisters",
+     [](auto &g) {
+         return create({{g.registers.address, 64, 0}}, 64);
+     },
+     invalid_parameter,
+     {"not memory"}},
+    {"InterruptController",
+     [](auto &) {
+         return create({{0xfec00000, page, 0}});
+     },
+     invalid_parameter,
+     {"0xfec00000", "not memory"}},
+    {"IdZero",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}}, page, 0);
+     },
+     invalid_resource,
+     {"0"}},
+    {"IdInUseByABlob",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}}, page, shown_id);
+     },
+     invalid_resource,
+     {"1"}},
+    {"IdInUseByA2dResource",
+     [](auto &g) {
+         return create({{g.far_page(0), page, 0}}, page, plain_2d_id);
+     },
+     invalid_resource,
+     {"2"}},
+    {"HostMemory",
+     [](auto &) { return create_blob_bytes(free_id, page, 0, {}, VIRTIO_GPU_BLOB_MEM_HOST3D); },
+     invalid_parameter,
+     {"blob_mem is 2"}},
+};
+
+const std::vector<Row> other_rows = {
+    {"AttachUnknownId",
+     [](auto &g) { return attach_bytes(free_id, 1, linear(g.far_page(0), page)); },
+     invalid_resource,
+     {"77"}},
+    {"AttachShort",
+     [](auto &) { return cut(attach_bytes(shown_id, 1, {}), 30); },
+     invalid_parameter,
+     {"30 bytes", "32"}},
+    {"AttachTwice",
+     [](auto &g) { return attach_bytes(shown_id, 1, linear(g.far_page(0), 4 * page)); },
+     unspecified,
+     {"1"}},
+    {"DetachUnknownId",
+     [](auto &) {
+         return raw(virtio_gpu_resource_detach_backing{{}, free_id, 0},
+                    VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING);
+     },
+     invalid_resource,
+     {"77"}},
+    {"UnrefUnknownId",
+     [](auto &) {
+         return raw(virtio_gpu_resource_unref{{}, free_id, 0}, VIRTIO_GPU_CMD_RESOURCE_UNREF);
+     },
+     invalid_resource,
+     {"77"}},
+    {"FlushUnknownId",
+     [](auto &) {
+         return raw(virtio_gpu_resource_flush{{}, {0, 0, 64, 64}, free_id, 0}, VIRTIO_GPU_CMD_RESOURCE_FLUSH);
+     },
+     invalid_resource,
+     {"77"}},
+    {"Create2dIdInUseByABlob",
+     [](auto &) {
+         return raw(virtio_gpu_resource_create_2d{{}, shown_id, xrgb8888, 64, 64},
+                    VIRTIO_GPU_CMD_RESOURCE_CREATE_2D);
+     },
+     invalid_resource,
+     {"1"}},
+    {"SetScanout2dOfABlob",
+     [](auto &) {
+         return raw(virtio_gpu_set_scanout{{}, {0, 0, 64, 64}, 0, shown_id}, VIRTIO_GPU_CMD_SET_SCANOUT);
+     },
+     invalid_parameter,
+     {"1"}},
+};
+
+const std::vector<Row> scanout_rows = {
+    {"Short",
+     [](auto &g) { return cut(scanout_bytes(Ground::scanout_of(shown_id, g.picture)), 40); },
+     invalid_parameter,
+     {"40 bytes", "96"}},
+    {"UnknownId",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.id = free_id; }); },
+     invalid_resource,
+     {"77"}},
+    {"A2dResource",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.id = plain_2d_id; }); },
+     invalid_resource,
+     {"2"}},
+    {"ScanoutOutOfRange",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.scanout = 2; }); },
+     invalid_scanout,
+     {"scanout 2", "2"}},
+    {"ScanoutHuge",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.scanout = 0xffffffff; }); },
+     invalid_scanout,
+     {"4294967295", "2"}},
+    {"UnknownFormat",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.format = 9999; }); },
+     invalid_parameter,
+     {"9999"}},
+    {"FormatZero",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.format = 0; }); },
+     invalid_parameter,
+     {"format 0"}},
+    {"EmptyRectangle",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.rect.width = 0; }); },
+     invalid_parameter,
+     {"0x64"}},
+    {"RectangleRightOfTheFramebuffer",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.rect.x = 1; }); },
+     invalid_parameter,
+     {"64"}},
+    {"RectangleBelowTheFramebuffer",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.rect.y = 33; }); },
+     invalid_parameter,
+     {"33", "64"}},
+    {"RectangleWrapsAround",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.rect.x = 0xffffffe0; }); },
+     invalid_parameter,
+     {"4294967264", "64"}},
+    {"FramebufferLargerThanTheBlob",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.height = s.rect.height = 65; }); },
+     invalid_parameter,
+     {"16640", "16384"}},
+    {"StrideShorterThanARow",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 252; }); },
+     invalid_parameter,
+     {"252", "256"}},
+    {"StrideZero",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 0; }); },
+     invalid_parameter,
+     {"stride 0", "256"}},
+    {"StridePastTheBlob",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 260; }); },
+     invalid_parameter,
+     {"16384"}},
+    {"StrideHuge",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 0x7ffffffc; }); },
+     invalid_parameter,
+     {"2147483644"}},
+    {"StrideNegative",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 0xfffffffc; }); },
+     invalid_parameter,
+     {"4294967292"}},
+    {"StrideOdd",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 258; }); },
+     invalid_parameter,
+     {"258"}},
+    {"OffsetPushesItPastTheBlob",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.offset = 4; }); },
+     invalid_parameter,
+     {"16384"}},
+    {"OffsetHuge",
+     [](auto &g) { return wrong_scanout(g, [](auto &s) { s.offset = 0xfffffffc; }); },
+     invalid_parameter,
+     {"16384"}},
+};
+
+class BadInput : public testing::TestWithParam<Row> {};
+
+/// The answer, one sentence, and every word in it.
+void check_first(Ground &ground, const Row &row, const Bytes &request)
+{
+    EXPECT_STREQ(answer_name(ground.gpu.send(request)), row.answer);
+    const std::string messages = ground.machine.new_messages();
+    EXPECT_EQ(sentences(messages).size(), 1u) << "QEMU said: " << messages;
+    for (const char *word : row.words)
+        EXPECT_NE(messages.find(word), std::string::npos) << "no \"" << word << "\" in: " << messages;
+}
+
+TEST_P(BadInput, IsRefused)
+{
+    constexpr int repetitions = 40;
+    constexpr std::size_t burst = 12; // the rate limit: ten at once, and a few with time
+    constexpr std::uint64_t slack = 4ull << 20;
+
+    Ground ground;
+    const Bytes request = GetParam().request(ground);
+    check_first(ground, GetParam(), request);
+    ASSERT_NO_FATAL_FAILURE(ground.check_alive());
+    const Held before = ground.machine.held();
+    const Json totals = ground.machine.stats()["totals"];
+    for (int i = 0; i < repetitions; i++)
+        EXPECT_STREQ(answer_name(ground.gpu.send(request)), GetParam().answer);
+    EXPECT_LE(sentences(ground.machine.new_messages()).size(), burst) << "the guest can flood the log";
+    ground.check_alive();
+    const Held after = ground.machine.held();
+    EXPECT_EQ(after.fds, before.fds);
+    EXPECT_EQ(after.dmabufs, before.dmabufs);
+    EXPECT_LE(after.maps, before.maps + 1) << "the heap may grow by a mapping, views may not";
+    EXPECT_LE(after.rss, before.rss + slack);
+    for (const char *counter : {"live", "tombstones", "extents", "dmabuf_fds"})
+        EXPECT_EQ(ground.machine.stats()["totals"][counter], totals[counter]) << counter;
+}
+
+std::string row_name(const testing::TestParamInfo<Row> &info)
+{
+    return info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Create, BadInput, testing::ValuesIn(create_rows), row_name);
+INSTANTIATE_TEST_SUITE_P(Other, BadInput, testing::ValuesIn(other_rows), row_name);
+INSTANTIATE_TEST_SUITE_P(Scanout, BadInput, testing::ValuesIn(scanout_rows), row_name);
+
+} // namespace
+
+} // namespace vramlink::test
