@@ -104,7 +104,7 @@ TestCard::TestCard(const CardSpec &spec)
             .colour = kColours[i]};
     }
 
-    const auto scale = std::max(1, static_cast<std::int32_t>(std::min(spec.width / 96, spec.height / 54)));
+    const auto scale = std::max(1, static_cast<std::int32_t>(std::min(spec.width / 128, spec.height / 72)));
     const auto left = scale * 6;
     const auto top = static_cast<std::int32_t>(spec.height) - scale * 36;
     lines_ = {TextLine{"vramlink", left, top, scale, kTitleColour},
