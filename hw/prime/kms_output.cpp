@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "hw/prime/kms_output.hpp"
+
+#include "hw/prime/fourcc.hpp"
+
+#include <drm_fourcc.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace vramlink {
+
+KmsOutput::KmsOutput(DrmDevice &device, ConnectorInfo connector, uint32_t crtc)
+    : device_(device), connector_(std::move(connector)), crtc_(crtc)
+{
+}
+
+Result<std::unique_ptr<KmsOutput>> KmsOutput::open(DrmDevice &device)
+{
+    std::vector<ConnectorInfo> connectors;
+    if (const int r = device.api().get_connectors(device.fd(), &connectors); r < 0)
+        return fail(-r, fmt::format("{} has no mode setting: {}", device.path(), std::strerror(-r)));
+    auto connector = choose_connector(connectors);
+    if (!connector)
+        return fail(connector.error().code, fmt::format("{}: {}", device.path(), connector.error().text));
+
+    const uint32_t crtc =
+        connector->current_crtc ? connector->current_crtc : connector->possible_crtcs.front();
+    CrtcState before;
+    if (const int r = device.api().get_crtc(device.fd(), crtc, &before); r < 0)
+        return fail(-r, fmt::format("{}: cannot read CRTC {}: {}", device.path(), crtc, std::strerror(-r)));
+
+    std::unique_ptr<KmsOutput> output(new KmsOutput(device, std::move(*connector), crtc));
+    output->mode_ = idle_mode(output->connector_);
+    if (const auto shown = output->show_neutral(); !shown)
+        return std::unexpected(shown.error());
+    output->before_ = before; // from here on the destructor has something to undo
+    return output;
+}
+
+KmsOutput::~KmsOutput()
+{
+    if (fourcc_ == 0)
+        return;
+    if (!before_.mode_valid)
+        before_.framebuffer = 0;
+    if (device_.api().set_crtc(device_.fd(), crtc_, connector_.id, before_) < 0 && before_.framebuffer)
+        (void)device_.api().set_crtc(device_.fd(), crtc_, connector_.id, CrtcState{});
+}
+
+std::string KmsOutput::describe() const
+{
+    return fmt::format("{} {}, CRTC {}, {}x{} at {} Hz", device_.path(), connector_name(connector_), crtc_,
+                       mode_.hdisplay, mode_.vdisplay, mode_.vrefresh);
+}
+
+Result<void> KmsOutput::set(uint32_t framebuffer, const drmModeModeInfo &mode)
+{
+    CrtcState state;
+    state.framebuffer = framebuffer;
+    state.mode_valid = true;
+    state.mode = mode;
+    if (const int r = device_.api().set_crtc(device_.fd(), crtc_, connector_.id, state); r < 0)
+        return fail(-r, fmt::format("{}: SetCrtc of mode {}x{} on {} ({})", errno_name(r), mode.hdisplay,
+                                    mode.vdisplay, connector_name(connector_), std::strerror(-r)));
+    pending_cookie_ = 0; // SetCrtc waits for the flip before it
+    mode_ = mode;
+    return {};
+}
+
+Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
+{
+    const FrameLayout &layout = buffer.layout();
+    const auto mode = mode_for(connector_, layout.width, layout.height);
+    if (!mode)
+        return fail(ENOSPC, fmt::format("ENOSPC: every mode of {} is larger than the frame of {}x{} pixels",
+                                        connector_name(connector_), layout.width, layout.height));
+    const uint32_t fourcc = opaque_twin(layout.fourcc);
+    if (fourcc == fourcc_ && same_mode(*mode, mode_)) {
+        const uint64_t cookie = ++last_cookie_;
+        const int r = device_.api().page_flip(device_.fd(), crtc_, buffer.framebuffer(), cookie);
+        if (r == 0) {
+            pending_cookie_ = cookie;
+            return Shown::pending;
+        }
+        // Some drivers refuse a flip that SetCrtc can do (another tiling), or are still busy with an
+        // abandoned one.
+        if (r != -EBUSY && r != -EINVAL)
+            return fail(-r, fmt::format("{}: page flip on {} ({})", errno_name(r), connector_name(connector_),
+                                        std::strerror(-r)));
+    }
+    if (const auto shown = set(buffer.framebuffer(), *mode); !shown)
+        return std::unexpected(shown.error());
+    fourcc_ = fourcc;
+    return Shown::now;
+}
+
+Result<void> KmsOutput::prepare_neutral(const drmModeModeInfo &mode)
+{
+    if (neutral_ && neutral_->width() == mode.hdisplay && neutral_->height() == mode.vdisplay)
+        return {};
+    auto buffer = DumbBuffer::create(device_, mode.hdisplay, mode.vdisplay);
+    if (!buffer)
+        return std::unexpected(buffer.error());
+    paint_no_signal(**buffer);
+    neutral_ = std::move(*buffer); // the old one is not on the screen now
+    return {};
+}
+
+Result<void> KmsOutput::show_neutral()
+{
+    drmModeModeInfo mode = mode_;
+    if (const auto ready = prepare_neutral(mode); !ready) {
+        if (!neutral_)
+            return ready;
+        // No memory for this size: the frame we have, with the mode it was made for.
+        mode = mode_for(connector_, neutral_->width(), neutral_->height()).value_or(idle_mode(connector_));
+    }
+    if (const auto shown = set(neutral_->shown()->framebuffer(), mode); !shown)
+        return shown;
+    fourcc_ = DRM_FORMAT_XRGB8888;
+    return {};
+}
+
+Result<bool> KmsOutput::read_events()
+{
+    flipped_.clear();
+    if (const int r = device_.api().read_flip_events(device_.fd(), &flipped_); r < 0)
+        return fail(-r, fmt::format("reading events of {}: {}", device_.path(), std::strerror(-r)));
+    if (!pending_cookie_ || std::ranges::find(flipped_, pending_cookie_) == flipped_.end())
+        return false;
+    pending_cookie_ = 0;
+    return true;
+}
+
+} // namespace vramlink

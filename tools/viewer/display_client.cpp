@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "tools/viewer/display_client.hpp"
+
+#include "tools/viewer/listener_protocol.hpp"
+#include "tools/viewer/log.hpp"
+
+#include <gio/gunixfdlist.h>
+#include <gio/gunixfdmessage.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace vramlink {
+namespace {
+
+constexpr int64_t join_limit_us = 15 * G_USEC_PER_SEC;
+constexpr const char *qemu_bus_name = "org.qemu";
+
+GObjectPtr<GIOStream> stream_over(UniqueFd socket)
+{
+    GErrorHolder error;
+    const GObjectPtr<GSocket> wrapped(g_socket_new_from_fd(socket.get(), &error));
+    if (!wrapped)
+        return nullptr;
+    (void)socket.release(); // the GSocket closes it
+    return GObjectPtr<GIOStream>(G_IO_STREAM(g_socket_connection_factory_create_connection(wrapped.get())));
+}
+
+/// What came with the message, as owned descriptors.
+std::vector<UniqueFd> take_fds(GDBusMethodInvocation *invocation)
+{
+    std::vector<UniqueFd> fds;
+    GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(invocation));
+    if (!list)
+        return fds;
+    gint count = 0;
+    int *raw = g_unix_fd_list_steal_fds(list, &count);
+    fds.reserve(static_cast<size_t>(count));
+    for (int i = 0; i < count; i++)
+        fds.emplace_back(raw[i]);
+    g_free(raw);
+    return fds;
+}
+
+void answer(GDBusMethodInvocation *invocation)
+{
+    g_dbus_method_invocation_return_value(invocation, nullptr);
+}
+
+void refuse(GDBusMethodInvocation *invocation, const std::string &reason)
+{
+    Log::warning("refused a call: {}", reason);
+    g_dbus_method_invocation_return_error_literal(invocation, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS,
+                                                  reason.c_str());
+}
+
+void close_quietly(GObjectPtr<GDBusConnection> &connection, gpointer self)
+{
+    if (!connection)
+        return;
+    g_signal_handlers_disconnect_by_data(connection.get(), self);
+    g_dbus_connection_close(connection.get(), nullptr, nullptr, nullptr);
+    connection.reset();
+}
+
+} // namespace
+
+DisplayClient::DisplayClient(DisplaySink &sink, unsigned console)
+    : sink_(sink), console_path_(fmt::format("/org/qemu/Display1/Console_{}", console)), join_limit_([this] {
+          lost(fmt::format("QEMU did not take us in within {} s", join_limit_us / G_USEC_PER_SEC));
+      })
+{
+}
+
+void DisplayClient::begin()
+{
+    disconnect();
+    cancel_.reset(g_cancellable_new());
+    join_limit_.arm(join_limit_us);
+}
+
+void DisplayClient::connect_peer(UniqueFd socket)
+{
+    begin();
+    const auto stream = stream_over(std::move(socket));
+    if (!stream)
+        return lost("the socket to QEMU cannot be used");
+    g_dbus_connection_new(stream.get(), nullptr, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, nullptr,
+                          cancel_.get(), &DisplayClient::on_main_ready, this);
+}
+
+void DisplayClient::connect_bus(const std::string &address)
+{
+    begin();
+    constexpr auto flags = static_cast<GDBusConnectionFlags>(G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                             G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION);
+    g_dbus_connection_new_for_address(address.c_str(), flags, nullptr, cancel_.get(),
+                                      &DisplayClient::on_bus_ready, this);
+}
+
+void DisplayClient::on_main_ready(GObject *, GAsyncResult *result, gpointer self)
+{
+    GErrorHolder error;
+    GDBusConnection *connection = g_dbus_connection_new_finish(result, &error);
+    if (connection)
+        static_cast<DisplayClient *>(self)->have_main(connection, nullptr);
+    else if (!error.cancelled()) // cancelled: the client may be gone
+        static_cast<DisplayClient *>(self)->lost("QEMU's D-Bus display: " + error.text());
+}
+
+void DisplayClient::on_bus_ready(GObject *, GAsyncResult *result, gpointer self)
+{
+    GErrorHolder error;
+    GDBusConnection *connection = g_dbus_connection_new_for_address_finish(result, &error);
+    if (connection)
+        static_cast<DisplayClient *>(self)->have_main(connection, qemu_bus_name);
+    else if (!error.cancelled())
+        static_cast<DisplayClient *>(self)->lost("message bus: " + error.text());
+}
+
+void DisplayClient::have_main(GDBusConnection *connection, const char *bus_name)
+{
+    main_.reset(connection);
+    g_signal_connect(connection, "closed", G_CALLBACK(&DisplayClient::on_closed), this);
+
+    std::array<int, 2> pair{};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) < 0)
+        return lost(fmt::format("socketpair: {}", std::strerror(errno)));
+    UniqueFd ours(pair[0]);
+    int theirs = pair[1];
+    const GObjectPtr<GUnixFDList> fds(g_unix_fd_list_new_from_array(&theirs, 1)); // takes theirs
+
+    g_dbus_connection_call_with_unix_fd_list(
+        connection, bus_name, console_path_.c_str(), "org.qemu.Display1.Console", "RegisterListener",
+        g_variant_new("(h)", 0), nullptr, G_DBUS_CALL_FLAGS_NONE, static_cast<gint>(join_limit_us / 1000),
+        fds.get(), cancel_.get(), &DisplayClient::on_registered, this);
+    const auto stream = stream_over(std::move(ours));
+    if (!stream)
+        return lost("the listener's socket cannot be used");
+    // Calls are held back until the listener object is there.
+    constexpr auto flags = static_cast<GDBusConnectionFlags>(
+        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_DELAY_MESSAGE_PROCESSING);
+    g_dbus_connection_new(stream.get(), nullptr, flags, nullptr, cancel_.get(),
+                          &DisplayClient::on_listener_ready, this);
+}
+
+void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointer self)
+{
+    GErrorHolder error;
+    const GVariantPtr value(
+        g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(source), nullptr, result, &error));
+    if (!value && !error.cancelled())
+        static_cast<DisplayClient *>(self)->lost("RegisterListener: " + error.text());
+}
+
+void DisplayClient::on_listener_ready(GObject *, GAsyncResult *result, gpointer self)
+{
+    GErrorHolder error;
+    GDBusConnection *connection = g_dbus_connection_new_finish(result, &error);
+    if (connection)
+        static_cast<DisplayClient *>(self)->have_listener(connection);
+    else if (!error.cancelled())
+        static_cast<DisplayClient *>(self)->lost("the listener's connection: " + error.text());
+}
+
+void DisplayClient::have_listener(GDBusConnection *connection)
+{
+    static const GDBusInterfaceVTable vtable{
+        &DisplayClient::on_call, &DisplayClient::on_property, nullptr, {}};
+    listener_.reset(connection);
+    g_signal_connect(connection, "closed", G_CALLBACK(&DisplayClient::on_closed), this);
+    GErrorHolder error;
+    object_id_ = g_dbus_connection_register_object(connection, listener_path, listener_interface_info(),
+                                                   &vtable, this, nullptr, &error);
+    if (!object_id_)
+        return lost("the listener object: " + error.text());
+    g_dbus_connection_start_message_processing(connection);
+    join_limit_.disarm();
+    sink_.connected();
+}
+
+void DisplayClient::on_closed(GDBusConnection *, gboolean vanished, GError *error, gpointer self)
+{
+    static_cast<DisplayClient *>(self)->lost(fmt::format("the connection to QEMU ended{}{}",
+                                                         error      ? ": "
+                                                         : vanished ? " (QEMU is gone)"
+                                                                    : "",
+                                                         error ? error->message : ""));
+}
+
+void DisplayClient::lost(const std::string &reason)
+{
+    disconnect();
+    sink_.disconnected(reason);
+}
+
+void DisplayClient::disconnect()
+{
+    join_limit_.disarm();
+    if (cancel_)
+        g_cancellable_cancel(cancel_.get());
+    cancel_.reset();
+    if (listener_ && object_id_)
+        g_dbus_connection_unregister_object(listener_.get(), object_id_);
+    object_id_ = 0;
+    close_quietly(listener_, this);
+    close_quietly(main_, this);
+}
+
+GVariant *DisplayClient::on_property(GDBusConnection *, const char *, const char *, const char *,
+                                     const char *, GError **, gpointer)
+{
+    return g_variant_new_strv(nullptr, 0); // "Interfaces": none beyond the listener itself
+}
+
+void DisplayClient::on_call(GDBusConnection *, const char *, const char *, const char *, const char *method,
+                            GVariant *parameters, GDBusMethodInvocation *invocation, gpointer self)
+{
+    static_cast<DisplayClient *>(self)->dispatch(method, parameters, invocation);
+}
+
+void DisplayClient::dispatch(const std::string &method, GVariant *parameters,
+                             GDBusMethodInvocation *invocation)
+{
+    if (method == "UpdateDMABUF") {
+        const Rect damage = decode_update_dmabuf(parameters);
+        return sink_.update_dmabuf(damage, Completion([invocation] { answer(invocation); }));
+    }
+    if (method == "ScanoutDMABUF")
+        return scanout_dmabuf(parameters, invocation);
+    if (method == "Scanout") {
+        const auto frame = decode_scanout(parameters);
+        if (!frame)
+            return refuse(invocation, "Scanout: " + frame.error().text);
+        sink_.scanout(*frame);
+    } else if (method == "Update") {
+        const auto update = decode_update(parameters);
+        if (!update)
+            return refuse(invocation, "Update: " + update.error().text);
+        sink_.update(update->x, update->y, update->pixels);
+    } else if (method == "Disable") {
+        sink_.disable();
+    }
+    // MouseSet and CursorDefine are answered and ignored: the guest's cursor is not shown yet.
+    answer(invocation);
+}
+
+void DisplayClient::scanout_dmabuf(GVariant *parameters, GDBusMethodInvocation *invocation)
+{
+    auto fds = take_fds(invocation);
+    auto frame = decode_scanout_dmabuf(parameters, fds);
+    if (!frame)
+        return refuse(invocation, "ScanoutDMABUF: " + frame.error().text);
+    sink_.scanout_dmabuf(std::move(*frame));
+    answer(invocation);
+}
+
+} // namespace vramlink

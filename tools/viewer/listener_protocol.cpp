@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "tools/viewer/listener_protocol.hpp"
+
+#include "tools/viewer/glib_ptr.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+
+namespace vramlink {
+namespace {
+
+constexpr const char *introspection_xml = R"(
+<node>
+  <interface name="org.qemu.Display1.Listener">
+    <method name="Scanout">
+      <arg type="u" direction="in"/><arg type="u" direction="in"/><arg type="u" direction="in"/>
+      <arg type="u" direction="in"/><arg type="ay" direction="in"/>
+    </method>
+    <method name="Update">
+      <arg type="i" direction="in"/><arg type="i" direction="in"/><arg type="i" direction="in"/>
+      <arg type="i" direction="in"/><arg type="u" direction="in"/><arg type="u" direction="in"/>
+      <arg type="ay" direction="in"/>
+    </method>
+    <method name="ScanoutDMABUF">
+      <arg type="h" direction="in"/><arg type="u" direction="in"/><arg type="u" direction="in"/>
+      <arg type="u" direction="in"/><arg type="u" direction="in"/><arg type="t" direction="in"/>
+      <arg type="b" direction="in"/>
+    </method>
+    <method name="UpdateDMABUF">
+      <arg type="i" direction="in"/><arg type="i" direction="in"/><arg type="i" direction="in"/>
+      <arg type="i" direction="in"/>
+    </method>
+    <method name="Disable"/>
+    <method name="MouseSet">
+      <arg type="i" direction="in"/><arg type="i" direction="in"/><arg type="i" direction="in"/>
+    </method>
+    <method name="CursorDefine">
+      <arg type="i" direction="in"/><arg type="i" direction="in"/><arg type="i" direction="in"/>
+      <arg type="i" direction="in"/><arg type="ay" direction="in"/>
+    </method>
+    <property name="Interfaces" type="as" access="read"/>
+  </interface>
+</node>)";
+
+/// The bytes of an "ay" without a copy; they belong to @p parameters.
+std::span<const uint8_t> bytes_of(GVariant *parameters, gsize index)
+{
+    const GVariantPtr child(g_variant_get_child_value(parameters, index));
+    gsize size = 0;
+    const auto *data = static_cast<const uint8_t *>(g_variant_get_fixed_array(child.get(), &size, 1));
+    return {data, size};
+}
+
+Result<void> check_pixels(const Pixels &p)
+{
+    if (p.width == 0 || p.height == 0 || p.width > max_frame_side || p.height > max_frame_side)
+        return fail(EINVAL, fmt::format("{}x{} pixels: each side must be 1 to {}", p.width, p.height,
+                                        max_frame_side));
+    const auto pixel = bytes_per_pixel(p.format);
+    if (!pixel)
+        return fail(EINVAL,
+                    fmt::format("pixman format {:#x} is not supported", static_cast<uint32_t>(p.format)));
+    const uint64_t row = uint64_t{p.width} * *pixel;
+    if (p.stride < row)
+        return fail(EINVAL, fmt::format("stride {} is shorter than a row of {} bytes", p.stride, row));
+    const uint64_t need = uint64_t{p.stride} * (p.height - 1) + row;
+    if (need > p.data.size())
+        return fail(EINVAL, fmt::format("{} bytes of pixels where {} are needed", p.data.size(), need));
+    return {};
+}
+
+} // namespace
+
+GDBusInterfaceInfo *listener_interface_info()
+{
+    static GDBusNodeInfo *const node = g_dbus_node_info_new_for_xml(introspection_xml, nullptr);
+    return g_dbus_node_info_lookup_interface(node, listener_interface);
+}
+
+std::optional<uint32_t> bytes_per_pixel(PixelFormat format)
+{
+    switch (format) {
+    case PixelFormat::x8r8g8b8:
+    case PixelFormat::a8r8g8b8:
+    case PixelFormat::x8b8g8r8:
+    case PixelFormat::a8b8g8r8:
+    case PixelFormat::b8g8r8x8:
+    case PixelFormat::b8g8r8a8:
+        return 4;
+    case PixelFormat::r5g6b5:
+        return 2;
+    }
+    return std::nullopt;
+}
+
+Result<Pixels> decode_scanout(GVariant *parameters)
+{
+    Pixels pixels;
+    uint32_t format = 0;
+    g_variant_get(parameters, "(uuuu@ay)", &pixels.width, &pixels.height, &pixels.stride, &format, nullptr);
+    pixels.format = static_cast<PixelFormat>(format);
+    pixels.data = bytes_of(parameters, 4);
+    if (const auto checked = check_pixels(pixels); !checked)
+        return std::unexpected(checked.error());
+    return pixels;
+}
+
+Result<PixelUpdate> decode_update(GVariant *parameters)
+{
+    int32_t x = 0, y = 0, width = 0, height = 0;
+    uint32_t stride = 0, format = 0;
+    g_variant_get(parameters, "(iiiiuu@ay)", &x, &y, &width, &height, &stride, &format, nullptr);
+    if (x < 0 || y < 0 || width < 0 || height < 0)
+        return fail(EINVAL, fmt::format("an update of {}x{} pixels at {},{}: negative", width, height, x, y));
+    PixelUpdate update;
+    update.x = static_cast<uint32_t>(x);
+    update.y = static_cast<uint32_t>(y);
+    update.pixels = {static_cast<uint32_t>(width), static_cast<uint32_t>(height), stride,
+                     static_cast<PixelFormat>(format), bytes_of(parameters, 6)};
+    if (const auto checked = check_pixels(update.pixels); !checked)
+        return std::unexpected(checked.error());
+    return update;
+}
+
+Result<DmabufFrame> decode_scanout_dmabuf(GVariant *parameters, std::span<UniqueFd> fds)
+{
+    DmabufFrame frame;
+    int32_t index = -1;
+    gboolean y0_top = FALSE;
+    FrameLayout &layout = frame.layout;
+    g_variant_get(parameters, "(huuuutb)", &index, &layout.width, &layout.height, &layout.stride,
+                  &layout.fourcc, &layout.modifier, &y0_top);
+    if (index < 0 || static_cast<size_t>(index) >= fds.size())
+        return fail(EBADF,
+                    fmt::format("dma-buf handle {} in a message with {} descriptors", index, fds.size()));
+    frame.fd = std::move(fds[static_cast<size_t>(index)]);
+    frame.bottom_up = y0_top != FALSE;
+    return frame;
+}
+
+Rect decode_update_dmabuf(GVariant *parameters)
+{
+    int32_t x = 0, y = 0, width = 0, height = 0;
+    g_variant_get(parameters, "(iiii)", &x, &y, &width, &height);
+    if (x < 0 || y < 0 || width < 0 || height < 0)
+        return {};
+    return {static_cast<uint32_t>(x), static_cast<uint32_t>(y), static_cast<uint32_t>(width),
+            static_cast<uint32_t>(height)};
+}
+
+} // namespace vramlink

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#ifndef VRAMLINK_TOOLS_VIEWER_OPTIONS_HPP
+#define VRAMLINK_TOOLS_VIEWER_OPTIONS_HPP
+
+#include "tools/viewer/log.hpp"
+
+#include <string>
+#include <variant>
+
+namespace vramlink {
+
+/// Exit codes, as --help and docs/viewer.md list them.
+enum ExitCode : int {
+    exit_ok = 0,              ///< ended by SIGTERM or SIGINT
+    exit_internal = 1,        ///< a file could not be written, no memory, ...
+    exit_usage = 2,           ///< bad command line
+    exit_connection_lost = 3, ///< QEMU is gone, or did not take us in
+    exit_no_display = 4,      ///< no usable KMS device
+};
+
+struct Options {
+    std::string kms;
+    std::string qmp; ///< exactly one of qmp and dbus_address is set
+    std::string dbus_address;
+    std::string stats;           ///< empty: none
+    double stats_interval = 0;   ///< seconds; 0: on SIGUSR1 and at exit only
+    double connect_timeout = 10; ///< seconds
+    unsigned console = 0;
+    bool reconnect = false;
+    LogLevel log_level = LogLevel::info;
+};
+
+/// The options, or the exit code when there is nothing left to do (help, version, an error: already printed).
+std::variant<Options, int> parse_options(int argc, char **argv);
+
+} // namespace vramlink
+
+#endif

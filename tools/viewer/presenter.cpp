@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "tools/viewer/presenter.hpp"
+
+#include "hw/prime/fourcc.hpp"
+#include "tools/viewer/log.hpp"
+#include "tools/viewer/pixel_copy.hpp"
+
+#include <utility>
+
+namespace vramlink {
+namespace {
+
+/// A frame is announced first and updated right after; one that is shown to a client that has just joined is
+/// not updated until the guest draws again.
+constexpr int64_t update_overdue_us = 100'000;
+/// The guest waits for a flip's end. QEMU gives up on our answer after a second.
+constexpr int64_t flip_overdue_us = 800'000;
+
+} // namespace
+
+Presenter::Presenter(KmsOutput &output, std::function<void(const std::string &)> on_disconnect)
+    : output_(output), on_disconnect_(std::move(on_disconnect)), importer_(output.device()),
+      update_overdue_([this] {
+          if (queue_.overdue())
+              pump();
+      }),
+      flip_overdue_([this] {
+          output_.abandon_flip();
+          frame_failed("a page flip did not end in time");
+          pump();
+      })
+{
+}
+
+void Presenter::scanout(const Pixels &frame)
+{
+    if (!pixels_ || pixels_->width() != frame.width || pixels_->height() != frame.height) {
+        auto buffer = DumbBuffer::create(output_.device(), frame.width, frame.height);
+        if (!buffer)
+            return frame_failed(buffer.error().text);
+        pixels_ = std::move(*buffer);
+    }
+    update(0, 0, frame);
+}
+
+void Presenter::update(uint32_t x, uint32_t y, const Pixels &pixels)
+{
+    if (!pixels_)
+        return; // an update that overtook a Disable
+    ++counters_.updates;
+    counters_.bytes_copied += copy_pixels(pixels, x, y, *pixels_);
+    queue_.scanout(pixels_->shown());
+    queue_.update({});
+    pump();
+}
+
+void Presenter::scanout_dmabuf(DmabufFrame frame)
+{
+    const FrameLayout &layout = frame.layout;
+    Log::debug("frame {}x{}, stride {}, {}, modifier {:#x}", layout.width, layout.height, layout.stride,
+               fourcc_text(layout.fourcc), layout.modifier);
+    if (frame.bottom_up && !std::exchange(said_bottom_up_, true))
+        Log::warning("the guest's frames are bottom-up (y0_top); they are shown as they lie in memory");
+
+    auto buffer = importer_.import(frame.fd.get(), layout);
+    if (!buffer) {
+        if (buffer.error().text != last_failure_)
+            Log::error("{}", buffer.error().text);
+        last_failure_ = buffer.error().text;
+        if (showing_ != Showing::neutral || queue_.in_flight())
+            show_nothing();
+        queue_.clear();
+        return;
+    }
+    pixels_.reset(); // the queue keeps its framebuffer while it is on the screen
+    queue_.scanout(std::move(*buffer));
+    update_overdue_.arm(update_overdue_us);
+}
+
+void Presenter::update_dmabuf(const Rect &, Completion done)
+{
+    ++counters_.updates;
+    update_overdue_.disarm();
+    queue_.update(std::move(done));
+    pump();
+}
+
+void Presenter::pump()
+{
+    while (const BufferRef buffer = queue_.take()) {
+        const auto shown = output_.show(*buffer);
+        if (!shown) {
+            frame_failed(shown.error().text);
+        } else if (*shown == KmsOutput::Shown::pending) {
+            flip_overdue_.arm(flip_overdue_us);
+            return;
+        } else {
+            Log::info("{}", output_.describe());
+            frame_is_visible();
+        }
+    }
+}
+
+Result<void> Presenter::flip_events()
+{
+    const auto ended = output_.read_events();
+    if (!ended)
+        return std::unexpected(ended.error());
+    if (*ended) {
+        frame_is_visible();
+        pump();
+    }
+    return {};
+}
+
+void Presenter::frame_is_visible()
+{
+    flip_overdue_.disarm();
+    queue_.flip_done();
+    ++counters_.frames_flipped;
+    showing_ = pixels_ && queue_.on_screen() == pixels_->shown() ? Showing::pixels : Showing::dmabuf;
+    last_failure_.clear();
+}
+
+void Presenter::frame_failed(const std::string &reason)
+{
+    flip_overdue_.disarm();
+    ++counters_.flips_failed;
+    queue_.flip_failed();
+    if (reason != last_failure_)
+        Log::error("{}", reason);
+    last_failure_ = reason;
+}
+
+void Presenter::show_nothing()
+{
+    update_overdue_.disarm();
+    flip_overdue_.disarm();
+    // Where even this fails, the removal of the framebuffer that follows turns the screen off.
+    if (const auto neutral = output_.show_neutral(); !neutral)
+        Log::error("{}", neutral.error().text);
+    showing_ = Showing::neutral;
+}
+
+void Presenter::let_go()
+{
+    show_nothing();
+    pixels_.reset();
+    importer_.forget_all(); // the queue's references are the last ones now
+    queue_.clear();         // drops them, then answers who waits
+}
+
+void Presenter::disable()
+{
+    if (showing_ != Showing::neutral || queue_.in_flight()) {
+        ++counters_.revocations;
+        Log::info("QEMU takes the picture away");
+    }
+    let_go();
+}
+
+void Presenter::connected()
+{
+    connected_ = true;
+    ++times_connected_;
+    Log::info("joined QEMU's display");
+}
+
+void Presenter::disconnected(const std::string &reason)
+{
+    leave();
+    on_disconnect_(reason);
+}
+
+void Presenter::leave()
+{
+    connected_ = false;
+    let_go();
+}
+
+} // namespace vramlink

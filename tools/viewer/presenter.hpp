@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Presenter: puts what QEMU sends on a KMS screen. dma-bufs are imported and flipped to; pixels are copied
+// into a dumb buffer, and counted. When QEMU says Disable, or leaves, the neutral frame is shown first, and
+// then everything that was the guest's is let go of.
+//
+// Thread: the default main context.
+
+#ifndef VRAMLINK_TOOLS_VIEWER_PRESENTER_HPP
+#define VRAMLINK_TOOLS_VIEWER_PRESENTER_HPP
+
+#include "hw/prime/frame_queue.hpp"
+#include "hw/prime/kms_output.hpp"
+#include "hw/prime/prime_importer.hpp"
+#include "tools/viewer/display_sink.hpp"
+#include "tools/viewer/glib_ptr.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace vramlink {
+
+class Presenter final : public DisplaySink {
+  public:
+    enum class Showing { neutral, pixels, dmabuf };
+    struct Counters {
+        uint64_t frames_flipped = 0; ///< completed flips and mode sets that show a frame of the guest
+        uint64_t flips_failed = 0;
+        uint64_t updates = 0;
+        uint64_t bytes_copied = 0;
+        uint64_t revocations = 0; ///< Disable calls that took a picture away
+    };
+
+    /// @p output must outlive the presenter. @p on_disconnect: called after everything has been let go of.
+    Presenter(KmsOutput &output, std::function<void(const std::string &)> on_disconnect);
+
+    void scanout(const Pixels &frame) override;
+    void update(uint32_t x, uint32_t y, const Pixels &pixels) override;
+    void scanout_dmabuf(DmabufFrame frame) override;
+    void update_dmabuf(const Rect &damage, Completion done) override;
+    void disable() override;
+    void connected() override;
+    void disconnected(const std::string &reason) override;
+
+    /// The output's device has events. An error means that the device is gone.
+    Result<void> flip_events();
+    /// We end the connection ourselves: shows the neutral frame and lets go of everything.
+    void leave();
+
+    [[nodiscard]] const Counters &counters() const { return counters_; }
+    [[nodiscard]] const PrimeImporter &importer() const { return importer_; }
+    [[nodiscard]] const KmsOutput &output() const { return output_; }
+    [[nodiscard]] bool is_connected() const { return connected_; }
+    [[nodiscard]] unsigned times_connected() const { return times_connected_; }
+    [[nodiscard]] Showing showing() const { return showing_; }
+
+  private:
+    void pump();
+    void frame_is_visible();
+    void frame_failed(const std::string &reason);
+    void show_nothing();
+    void let_go();
+
+    KmsOutput &output_;
+    std::function<void(const std::string &)> on_disconnect_;
+    PrimeImporter importer_;
+    FrameQueue queue_;
+    std::unique_ptr<DumbBuffer> pixels_; ///< the frame of the last scanout() with pixels
+    Counters counters_;
+    Showing showing_ = Showing::neutral;
+    bool connected_ = false;
+    unsigned times_connected_ = 0;
+    bool said_bottom_up_ = false;
+    std::string last_failure_; ///< not to say the same sentence sixty times a second
+    Timer update_overdue_, flip_overdue_;
+};
+
+} // namespace vramlink
+
+#endif
