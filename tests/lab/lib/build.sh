@@ -20,7 +20,7 @@ configure() { # configure NAME OPTION...
 ensure_build() {
     local name=$1 ini=$2 key
     shift 2
-    key=$({ echo "$*"; cat "$ini"; } | sha256sum | cut -c1-32)
+    key=$({ echo "$*"; cat "$ini"; } | digest)
     if ! fresh "$BUILD/$name.stamp" "$key" "$BUILD/$name/build.ninja"; then
         step "configure-$name" "configured build/$name" configure "$name" "$@"
         stamp "$BUILD/$name.stamp" "$key"

@@ -54,7 +54,7 @@ step() {
 note() { printf '%s' "$*" >"$LOGS/.note"; }
 
 # Stamps: a step is done when its stamp holds the same key, a digest of all that the step depends on.
-key_of() { cat -- "$@" 2>/dev/null | sha256sum | cut -c1-32; }
+digest() { sha256sum | cut -c1-32; } # of the standard input
 
 fresh() { # fresh STAMP KEY [FILE...]: the stamp has that key and the files exist
     local stamp=$1 key=$2 file

@@ -7,6 +7,9 @@
 #   lab/boot-NAME.cpio                      the initramfs that puts these together
 
 LAB=$CACHE/lab
+# Raise these when the recipe below changes what it makes.
+KERNEL_RECIPE=1
+ROOT_RECIPE=1
 
 # kernel_suite current|stable
 kernel_suite() {
@@ -107,14 +110,14 @@ pack_root() {
 
 ensure_kernel() { # ensure_kernel current|stable
     local key name=kernel-$1
-    key=$(key_of "$LIB/root.sh" "$LIB/apt.sh")
+    key=recipe-$KERNEL_RECIPE
     if ! fresh "$LAB/$name.stamp" "$key" "$LAB/$name/version" "$LAB/$name.erofs"; then
         step "$name" "fetched the kernel of $(kernel_suite "$1")" fetch_kernel "$1"
         step "$name-pack" "packed its modules" pack_modules "$1"
         stamp "$LAB/$name.stamp" "$key"
     fi
     key=$(cat "$REPO/tests/lab/mkinitramfs" "$REPO/tests/lab/l1/initramfs-init" "$REPO"/tests/lab/labkit/*.py \
-        "$LAB/$name/version" | sha256sum | cut -c1-32)
+        "$LAB/$name/version" | digest)
     if ! fresh "$LAB/boot-$1.stamp" "$key" "$LAB/boot-$1.cpio"; then
         step "boot-$1" "made the lab's initramfs" make_boot_initramfs "$1"
         stamp "$LAB/boot-$1.stamp" "$key"
@@ -123,7 +126,7 @@ ensure_kernel() { # ensure_kernel current|stable
 
 ensure_root() {
     local key
-    key=$(key_of "$LIB/root.sh" "$REPO/tests/lab/root-packages.txt")
+    key=recipe-$ROOT_RECIPE-$(root_packages | digest)
     fresh "$LAB/root.stamp" "$key" "$LAB/root.erofs" "$LAB/root/usr/bin" && return 0
     step root "made the root of the host in a box: Debian trixie" make_root
     step root-pack "packed it" pack_root

@@ -93,7 +93,7 @@ ensure_headers() {
     local which=$1 binary=$2 version=$3 source key given=VRAMLINK_QEMU_SOURCE_${1^^}
     shift 3
     source=${!given:-$CACHE/qemu-$(tr -c '[:alnum:].\n' _ <<<"$version")} # configure allows no colon
-    key=$({ sha256sum "$binary"; cat "$REPO/hw/qemu/prepare-headers"; echo "$source $*"; } | sha256sum | cut -c1-32)
+    key=$({ sha256sum "$binary"; cat "$REPO/hw/qemu/prepare-headers"; echo "$source $*"; } | digest)
     fresh "$HEADERS/$which.stamp" "$key" "$HEADERS/$which/target.ini" "$source/VERSION" && return 0
     [ -e "$source/VERSION" ] ||
         step "source-$which" "fetched the source of QEMU $version" "fetch_${which}_source" "$version" "$source"
