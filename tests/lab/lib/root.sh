@@ -61,8 +61,10 @@ fetch_kernel() { # fetch_kernel current|stable
     private_update trixie 'trixie trixie-updates trixie-backports'
     mkdir -p "$debs"
     rm -f "$debs"/linux-*.deb
-    mapfile -t packages < <(kernel_closure "$(kernel_meta "$suite")")
-    (cd "$debs" && in_trixie apt-get download "${packages[@]}")
+    version=$(kernel_meta "$suite")
+    packages=$(kernel_closure "$version")
+    # shellcheck disable=SC2086  # NAME=VERSION, one a word
+    (cd "$debs" && in_trixie apt-get download $packages)
     rm -rf "$dir"
     mkdir -p "$dir/usr/lib"
     ln -s usr/lib "$dir/lib"

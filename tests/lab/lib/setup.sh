@@ -7,7 +7,7 @@ BACKPORTS_FILE=/etc/apt/sources.list.d/vramlink-backports.sources
 HEADERS=$CACHE/headers
 
 installed_version() {
-    dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null | sed -n 's/^installed //p' | head -n 1
+    { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } | sed -n 's/^installed //p'
 }
 
 # What to ask apt for: lines NAME or NAME/bookworm-backports
@@ -17,9 +17,9 @@ missing_packages() {
         case $name in '' | '#'*) continue ;; esac
         version=$(installed_version "$name")
         if [ "$suite" = BACKPORTS ]; then
-            [ -n "$version" ] && dpkg --compare-versions "$version" ge "$least" || echo "$name/bookworm-backports"
-        else
-            [ -n "$version" ] || echo "$name"
+            dpkg --compare-versions "${version:-0~}" ge "$least" || echo "$name/bookworm-backports"
+        elif [ -z "$version" ]; then
+            echo "$name"
         fi
     done <"$PACKAGES"
 }
@@ -50,9 +50,10 @@ install_packages() {
 }
 
 ensure_packages() {
-    local missing
-    mapfile -t missing < <(missing_packages)
-    [ ${#missing[@]} -gt 0 ] || return 0
+    local names missing
+    names=$(missing_packages)
+    [ -n "$names" ] || return 0
+    mapfile -t missing <<<"$names"
     check_release
     case " ${missing[*]} " in
     *'/bookworm-backports '*) has_backports || step backports 'enabled bookworm-backports' enable_backports ;;
