@@ -42,11 +42,24 @@ enable_backports() {
     note "$BACKPORTS_FILE"
 }
 
-install_packages() {
-    local names=("$@")
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+install_packages() { # install_packages NAME[/SUITE]...
+    local plain=() backports=() name
+    for name; do
+        case $name in
+        */*) backports+=("$name") ;;
+        *) plain+=("$name") ;;
+        esac
+    done
     as_root apt-get update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${names[@]}"
-    note "${#names[@]} packages"
+    # In this order: in one go apt would take libraries from backports too, and bookworm's -dev packages
+    # would not go with them.
+    [ ${#plain[@]} -eq 0 ] || apt_install "${plain[@]}"
+    [ ${#backports[@]} -eq 0 ] || apt_install "${backports[@]}"
+    note "$# packages"
 }
 
 ensure_packages() {
@@ -55,8 +68,8 @@ ensure_packages() {
     [ -n "$names" ] || return 0
     mapfile -t missing <<<"$names"
     check_release
-    case " ${missing[*]} " in
-    *'/bookworm-backports '*) has_backports || step backports 'enabled bookworm-backports' enable_backports ;;
+    case $names in
+    */bookworm-backports*) has_backports || step backports 'enabled bookworm-backports' enable_backports ;;
     esac
     step packages 'installed what was missing from Debian 12' install_packages "${missing[@]}"
 }
