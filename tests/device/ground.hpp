@@ -52,7 +52,8 @@ class Ground {
     [[nodiscard]] static BlobScanout scanout_of(std::uint32_t id, const Picture &picture);
 };
 
-/// The lines of QEMU's stderr that are ours.
+/// The lines of QEMU's stderr in which the plugin speaks of a guest's mistake. (A host without udmabuf is
+/// told so in others.)
 [[nodiscard]] std::vector<std::string> sentences(const std::string &messages);
 
 } // namespace vramlink::test

@@ -5,10 +5,12 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace fs = std::filesystem;
 
@@ -73,6 +75,18 @@ int patience(int ms)
 {
     const std::string slow = environment("VRAMLINK_SLOW");
     return slow.empty() ? ms : ms * std::stoi(slow);
+}
+
+bool eventually(const std::function<bool()> &condition)
+{
+    constexpr int limit_ms = 10'000;
+    constexpr int step_ms = 20;
+    for (int waited = 0; waited < patience(limit_ms); waited += step_ms) {
+        if (condition())
+            return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(step_ms));
+    }
+    return condition();
 }
 
 Held held_by(pid_t pid)

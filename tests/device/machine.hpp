@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,10 @@ using Json = nlohmann::json;
 
 /// Milliseconds, times VRAMLINK_SLOW.
 [[nodiscard]] int patience(int ms);
+
+/// Waits until @p condition holds; false when it does not within 10 s (times VRAMLINK_SLOW). For what QEMU
+/// does later, such as freeing memory after an RCU grace period.
+[[nodiscard]] bool eventually(const std::function<bool()> &condition);
 
 /// What a process holds; compare two to find a leak.
 struct Held {

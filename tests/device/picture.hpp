@@ -32,7 +32,8 @@ struct Picture {
 /// Writes the picture into the memory that the entries describe, starting @p skip bytes into the blob.
 void put(Machine &machine, const std::vector<Entry> &entries, const Picture &picture, std::uint64_t skip = 0);
 
-/// What QEMU shows on output @p head of the device. Empty when the screendump failed (which fails the test).
+/// What QEMU shows on output @p head of the device. QEMU pads rows of a PPM to 4 bytes, which the format does
+/// not know: use widths that are multiples of 4. Empty when the screendump failed (which fails the test).
 [[nodiscard]] Picture screendump(Machine &machine, unsigned head = 0);
 
 /// "" when equal, otherwise how many pixels differ and the first that does.

@@ -45,6 +45,7 @@ struct Outcome {
     dup2(output, STDERR_FILENO);
     setpgid(0, 0);
     testing::GTEST_FLAG(filter) = name;
+    testing::GTEST_FLAG(brief) = true;
     const int failed = RUN_ALL_TESTS();
     fflush(stdout);
     const bool skipped = testing::UnitTest::GetInstance()->skipped_test_count() > 0;

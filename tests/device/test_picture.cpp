@@ -98,7 +98,7 @@ const std::vector<Row> rows = {
          return std::vector<Entry>{{g.near_page(100) + 100, 9000, 0}, {g.far_page(100) + 4, 7384, 0}};
      },
      "copied", 2},
-    {"EndsInsideAPage", 50, 50,
+    {"EndsInsideAPage", 52, 50,
      [](auto &g, auto bytes) { return scattered(g.near_page(100), pages_in(bytes), 8, 2); }, "mapped", 3},
 };
 
