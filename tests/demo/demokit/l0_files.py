@@ -51,7 +51,8 @@ def make_share(share, job, host_build, lab_build):
     share.mkdir(parents=True, exist_ok=True)
     for program in ("vramlink-viewer", "gem-count"):
         shutil.copy(built(host_build / "tools/viewer" / program), share)
-    shutil.copy(built(lab_build / "hw/qemu/qemu-vramlink.so"), share)
+    for part in ("qemu-vramlink.so", "qemu-vramlink-device.so"):
+        shutil.copy(built(lab_build / "hw/qemu" / part), share)
     (share / "job.json").write_text(json.dumps(job))
 
     painter = share / "gpu-painter"

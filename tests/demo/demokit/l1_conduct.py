@@ -21,6 +21,7 @@ BOOT_SECONDS = 180
 EVENT_SECONDS = 120
 SCREEN_SECONDS = 120
 SETTLE_SECONDS = 3.0
+VIEWER_SECONDS = 60
 EMPTY_HANDED = ("revoked", "released", "end")  # checkpoints at which nothing of the guest's may be held
 
 
@@ -127,7 +128,21 @@ class Conductor:
             "plugin": l1_measure.plugin_stats(self.monitor),
         })
 
+    def _viewer_is_ready(self):
+        """Before the first picture the viewer must be connected, or there would be nothing to compare with."""
+        limit = time.monotonic() + VIEWER_SECONDS
+        while True:
+            stats = l1_measure.viewer_stats(self.processes["viewer"], self.stats_path)
+            if stats["connected"] and stats["showing"] == "neutral":
+                return
+            self._check_alive()
+            if time.monotonic() > limit:
+                raise Failed(f"the viewer is not connected after {VIEWER_SECONDS} s: {stats}")
+            time.sleep(0.2)
+
     def checkpoint(self, event):
+        if event["label"] == "baseline":
+            self._viewer_is_ready()
         self.outside.send(event)
         answer = self.outside.receive(SCREEN_SECONDS)
         if answer.get("go") is not True:
