@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "hw/blob/backing.hpp"
+
+#include "hw/view/copied_view.hpp"
+#include "hw/view/mapped_view.hpp"
+#include "vramlink/page.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace vramlink {
+namespace {
+
+uint64_t inode_of(int fd)
+{
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+std::string over_shadow_limit(uint64_t size, const Budget &budget)
+{
+    return fmt::format("a copy of {} bytes is over the {} that are left of {}", size, budget.left(),
+                       budget.limit());
+}
+
+} // namespace
+
+Answer<void> Backing::pay()
+{
+    auto extents = resources_.extents.take(memory_.extents().size());
+    if (!extents)
+        return refuse(VRL_ERR_OUT_OF_MEMORY,
+                      fmt::format("{} ranges are over the {} that are left of {}", memory_.extents().size(),
+                                  resources_.extents.left(), resources_.extents.limit()));
+    extents_charge_ = std::move(*extents);
+    if (choice_.view != ViewBy::Copied || choice_.share != ShareBy::None)
+        return {};
+    auto shadow = resources_.shadow_bytes.take(size_);
+    if (!shadow)
+        return refuse(VRL_ERR_OUT_OF_MEMORY, over_shadow_limit(size_, resources_.shadow_bytes));
+    shadow_charge_ = std::move(*shadow);
+    return {};
+}
+
+Answer<std::unique_ptr<Backing>> Backing::make(ExtentList memory, uint64_t size, Resources &resources,
+                                               Facts &facts)
+{
+    std::unique_ptr<Backing> backing(new Backing(std::move(memory), size, resources));
+    backing->choice_ = choose_plan(backing->memory_);
+    if (auto paid = backing->pay(); !paid)
+        return std::unexpected(std::move(paid.error()));
+    facts.ranges = backing->memory_.extents().size();
+    facts.region = backing->memory_.regions()[0]->name;
+    backing->plan_and_share(facts);
+    return backing;
+}
+
+void Backing::plan_and_share(Facts &facts)
+{
+    facts.plan = unshared_plan(choice_.view);
+    facts.reason = choice_.reason;
+    if (choice_.share == ShareBy::None)
+        return;
+    std::string failure;
+    const Clock::Time before = resources_.clock.now();
+    shared_ = add_dmabuf(0, facts, failure) >= 0;
+    const auto took = resources_.clock.now() - before;
+    facts.export_us =
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    if (shared_) {
+        facts.plan = VRL_PLAN_SHARED;
+        return;
+    }
+    resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, failure));
+    facts.reason = std::move(failure);
+}
+
+Result<UniqueFd> Backing::export_from(uint64_t start)
+{
+    if (choice_.share == ShareBy::Vfio)
+        return resources_.vfio.export_from(memory_, start);
+    return resources_.udmabuf.export_from(memory_, start);
+}
+
+int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
+{
+    auto charge = resources_.dmabufs.take(1);
+    if (!charge) {
+        reason = fmt::format("{} dma-bufs are open, half of the limit on open files (RLIMIT_NOFILE)",
+                             resources_.dmabufs.used());
+        return -1;
+    }
+    dmabufs_.reserve(1 + max_slices);
+    facts.dmabufs.reserve(1 + max_slices);
+    auto exported = export_from(start);
+    if (!exported) {
+        ++resources_.counters.exports_failed;
+        reason = std::move(exported.error().text);
+        dmabufs_.push_back({start, Charge(), UniqueFd()});
+        return -1;
+    }
+    ++resources_.counters.exports;
+    facts.dmabufs.push_back(inode_of(exported->get()));
+    dmabufs_.push_back({start, std::move(*charge), std::move(*exported)});
+    return dmabufs_.back().fd.get();
+}
+
+int Backing::dmabuf(uint64_t start, Facts &facts)
+{
+    if (!shared_)
+        return -1;
+    const auto known = std::find_if(dmabufs_.begin(), dmabufs_.end(),
+                                    [start](const DmaBuf &dmabuf) { return dmabuf.start == start; });
+    if (known != dmabufs_.end())
+        return known->fd.get();
+    if (!page_aligned(start) || dmabufs_.size() > max_slices) {
+        facts.reason = !page_aligned(start)
+                           ? fmt::format("a framebuffer at byte {}, inside a page, has no dma-buf", start)
+                           : fmt::format("a framebuffer at byte {} has no dma-buf: the blob has {} already",
+                                         start, dmabufs_.size());
+        return -1;
+    }
+    std::string failure;
+    const int fd = add_dmabuf(start, facts, failure);
+    if (fd < 0)
+        facts.reason = std::move(failure);
+    return fd;
+}
+
+Result<std::unique_ptr<CpuView>> Backing::make_copy()
+{
+    if (shadow_charge_.amount() == 0) {
+        auto charge = resources_.shadow_bytes.take(size_);
+        if (!charge)
+            return fail(ENOSPC, over_shadow_limit(size_, resources_.shadow_bytes));
+        shadow_charge_ = std::move(*charge);
+    }
+    auto view = CopiedView::make(memory_, size_, std::move(shadow_charge_), resources_.maps);
+    if (view)
+        resources_.counters.bytes_copied += (*view)->gather(0, size_);
+    return view;
+}
+
+Result<std::unique_ptr<CpuView>> Backing::make_view(Facts &facts)
+{
+    if (choice_.view == ViewBy::Direct) {
+        const Extent &extent = memory_.extents()[0];
+        facts.view = "direct";
+        return std::make_unique<DirectView>(memory_.region_of(extent).host + extent.offset);
+    }
+    std::string failure;
+    if (choice_.view == ViewBy::Mapped) {
+        auto mapped = MappedView::make(memory_, resources_.maps);
+        if (mapped) {
+            facts.view = "mapped";
+            return mapped;
+        }
+        failure = std::move(mapped.error().text);
+    }
+    auto copied = make_copy();
+    if (!copied) {
+        copied.error().text = failure.empty() ? copied.error().text : failure + "; " + copied.error().text;
+        return copied;
+    }
+    facts.view = "copied";
+    if (!shared_ && !failure.empty()) {
+        facts.plan = VRL_PLAN_COPIED;
+        facts.reason = std::move(failure);
+    }
+    return copied;
+}
+
+Result<CpuView *> Backing::view(Facts &facts)
+{
+    if (!view_) {
+        auto made = make_view(facts);
+        if (!made)
+            return std::unexpected(std::move(made.error()));
+        view_ = std::move(*made);
+        ++resources_.counters.views;
+    }
+    return view_.get();
+}
+
+} // namespace vramlink

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Backing: the memory of a blob and what was made of it: its dma-bufs and its CPU view.
+//
+// It owns both. Destroying it closes dma-bufs first, then unmaps the view; consumers have let go before (Blob
+// does that). It refers to its own memory, so it does not move.
+
+#ifndef VRAMLINK_HW_BLOB_BACKING_HPP
+#define VRAMLINK_HW_BLOB_BACKING_HPP
+
+#include "hw/blob/facts.hpp"
+#include "hw/blob/plan.hpp"
+#include "hw/blob/refusal.hpp"
+#include "hw/blob/resources.hpp"
+#include "hw/view/cpu_view.hpp"
+#include "vramlink/budget.hpp"
+#include "vramlink/error.hpp"
+#include "vramlink/extent.hpp"
+#include "vramlink/unique_fd.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace vramlink {
+
+class Backing {
+  public:
+    /// Dma-bufs that start inside the blob; scanouts of one device are 16 at most.
+    static constexpr size_t max_slices = 16;
+
+    /// Chooses the plan, exports the whole blob where the plan says so, and writes ranges, plan, reason and
+    /// region to @p facts. Refuses (OUT_OF_MEMORY) over the budgets of extents and of shadow bytes.
+    static Answer<std::unique_ptr<Backing>> make(ExtentList memory, uint64_t size, Resources &resources,
+                                                 Facts &facts);
+    Backing(const Backing &) = delete;
+    Backing &operator=(const Backing &) = delete;
+    ~Backing() = default;
+
+    [[nodiscard]] const ExtentList &memory() const noexcept { return memory_; }
+
+    /// The dma-buf from byte @p start (less than the blob's size) on; borrowed, -1 when there is none. What
+    /// cannot be exported is not tried again.
+    int dmabuf(uint64_t start, Facts &facts);
+
+    /// The whole blob for the CPU; borrowed. Made at the first call.
+    Result<CpuView *> view(Facts &facts);
+    /// The view if it was made; null otherwise.
+    [[nodiscard]] CpuView *existing_view() const noexcept { return view_.get(); }
+
+  private:
+    struct DmaBuf {
+        uint64_t start;
+        Charge charge;
+        UniqueFd fd; ///< none: the export failed
+    };
+
+    Backing(ExtentList memory, uint64_t size, Resources &resources) noexcept
+        : memory_(std::move(memory)), size_(size), resources_(resources)
+    {
+    }
+    void plan_and_share(Facts &facts);
+    Answer<void> pay();
+    Result<UniqueFd> export_from(uint64_t start);
+    int add_dmabuf(uint64_t start, Facts &facts, std::string &reason);
+    Result<std::unique_ptr<CpuView>> make_view(Facts &facts);
+    Result<std::unique_ptr<CpuView>> make_copy();
+
+    ExtentList memory_;
+    uint64_t size_; ///< of the blob, bytes
+    Resources &resources_;
+    PlanChoice choice_;
+    Charge extents_charge_;
+    Charge shadow_charge_; ///< for plan Copied, until the view takes it
+    std::unique_ptr<CpuView> view_;
+    std::vector<DmaBuf> dmabufs_; ///< behind view_, so that it dies first
+    bool shared_ = false;
+};
+
+} // namespace vramlink
+
+#endif

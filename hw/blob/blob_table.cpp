@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "hw/blob/blob_table.hpp"
+
+#include "hw/blob/translate.hpp"
+#include "vramlink/checked.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <exception>
+#include <utility>
+
+namespace vramlink {
+namespace {
+
+vrl_limits with_defaults(vrl_limits limits)
+{
+    const auto fill = [](auto &value, auto standard) { value = value != 0 ? value : standard; };
+    fill(limits.max_entries, VRL_DEFAULT_MAX_ENTRIES);
+    fill(limits.max_blobs, VRL_DEFAULT_MAX_BLOBS);
+    fill(limits.max_extents_total, VRL_DEFAULT_MAX_EXTENTS_TOTAL);
+    fill(limits.max_bytes_copied, VRL_DEFAULT_MAX_BYTES_COPIED);
+    return limits;
+}
+
+} // namespace
+
+BlobTable::BlobTable(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
+    : ops_(ops), opaque_(opaque), limits_(with_defaults(limits)), resources_(ops, opaque, limits_, host)
+{
+}
+
+vrl_status BlobTable::say(uint32_t id, vrl_status status, vrl_log_level level,
+                          std::string_view sentence) noexcept
+{
+    std::array<char, 512> text{};
+    fmt::format_to_n(text.data(), text.size() - 1, "blob {}: {}", id, sentence);
+    resources_.log.say(level, text.data());
+    return status;
+}
+
+Answer<void> BlobTable::check_new(uint32_t id, uint64_t size) const
+{
+    if (id == 0)
+        return refuse(VRL_ERR_INVALID_RESOURCE_ID, "the id 0 is reserved");
+    if (blobs_.contains(id))
+        return refuse(VRL_ERR_INVALID_RESOURCE_ID, "the id is in use");
+    if (size == 0)
+        return refuse(VRL_ERR_INVALID_PARAMETER, "the size is 0");
+    if (blobs_.size() >= limits_.max_blobs)
+        return refuse(VRL_ERR_OUT_OF_MEMORY, fmt::format("the guest has {} blobs, its limit is {}",
+                                                         blobs_.size(), limits_.max_blobs));
+    return {};
+}
+
+void BlobTable::remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal)
+{
+    Facts facts;
+    facts.id = id;
+    facts.state = State::Rejected;
+    facts.size = size;
+    facts.entries = static_cast<uint32_t>(entries.size());
+    facts.plan = VRL_PLAN_REJECTED;
+    facts.reason = refusal.sentence;
+    history_.add(std::move(facts));
+}
+
+Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries entries)
+{
+    const TranslateContext context{
+        ops_, opaque_, regions_, limits_.max_entries, resources_.extents.left(), limits_.max_extents_total};
+    auto memory = translate_entries(context, size, entries);
+    if (!memory) {
+        if (memory.error().unreadable)
+            remember_rejected(id, size, entries, memory.error());
+        return std::unexpected(std::move(memory.error()));
+    }
+    Blob blob;
+    blob.facts.id = id;
+    blob.facts.state = State::Backed;
+    blob.facts.size = size;
+    blob.facts.entries = static_cast<uint32_t>(entries.size());
+    auto backing = Backing::make(std::move(*memory), size, resources_, blob.facts);
+    if (!backing)
+        return std::unexpected(std::move(backing.error()));
+    blob.backing = std::move(*backing);
+    return blob;
+}
+
+vrl_status BlobTable::create(uint32_t id, uint64_t size, Entries entries)
+{
+    if (auto checked = check_new(id, size); !checked)
+        return say(id, checked.error());
+    auto blob = make_blob(id, size, entries);
+    if (!blob)
+        return say(id, blob.error());
+    blobs_.emplace(id, std::move(*blob));
+    return VRL_OK;
+}
+
+vrl_status BlobTable::attach(uint32_t id, Entries entries)
+{
+    const auto found = blobs_.find(id);
+    if (found == blobs_.end())
+        return say(id, VRL_ERR_INVALID_RESOURCE_ID, VRL_LOG_GUEST, "attach to an unknown id");
+    if (found->second.backing)
+        return say(id, VRL_ERR_UNSPEC, VRL_LOG_GUEST, "attach to a blob that has backing already");
+    auto blob = make_blob(id, found->second.facts.size, entries);
+    if (!blob)
+        return say(id, blob.error());
+    found->second = std::move(*blob);
+    return VRL_OK;
+}
+
+void BlobTable::release(Blob &blob, State next) noexcept
+{
+    blob.facts.state = next;
+    if (!blob.backing)
+        return;
+    if (ops_.release_consumers != nullptr)
+        ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
+    blob.backing.reset();
+}
+
+vrl_status BlobTable::detach(uint32_t id) noexcept
+{
+    const auto found = blobs_.find(id);
+    if (found == blobs_.end())
+        return say(id, VRL_ERR_INVALID_RESOURCE_ID, VRL_LOG_GUEST, "detach of an unknown id");
+    Blob &blob = found->second;
+    if (blob.facts.state == State::Revoked)
+        return VRL_OK;
+    if (blob.facts.state == State::Unbacked)
+        return say(id, VRL_ERR_UNSPEC, VRL_LOG_GUEST, "detach without backing");
+    release(blob, State::Unbacked);
+    return VRL_OK;
+}
+
+vrl_status BlobTable::unref(uint32_t id) noexcept
+{
+    const auto found = blobs_.find(id);
+    if (found == blobs_.end())
+        return say(id, VRL_ERR_INVALID_RESOURCE_ID, VRL_LOG_GUEST, "unref of an unknown id");
+    release(found->second, State::Gone);
+    history_.add(std::move(found->second.facts));
+    blobs_.erase(found);
+    return VRL_OK;
+}
+
+void BlobTable::reset() noexcept
+{
+    for (auto &[id, blob] : blobs_) {
+        release(blob, State::Gone);
+        history_.add(std::move(blob.facts));
+    }
+    blobs_.clear();
+}
+
+uint32_t BlobTable::revoke_region(uint64_t region_id, const char *why) noexcept
+{
+    uint32_t revoked = 0;
+    if (!regions_.in_use(region_id))
+        return revoked;
+    for (auto &[id, blob] : blobs_) {
+        if (!blob.backing || !blob.backing->memory().touches(region_id))
+            continue;
+        release(blob, State::Revoked);
+        ++revoked;
+        try {
+            blob.facts.revoked = why != nullptr ? why : "";
+        } catch (const std::exception &) {
+            blob.facts.revoked.clear(); // only the words are lost
+        }
+    }
+    resources_.counters.revocations += revoked;
+    return revoked;
+}
+
+State BlobTable::state(uint32_t id) const noexcept
+{
+    const auto found = blobs_.find(id);
+    return found != blobs_.end() ? found->second.facts.state : State::Gone;
+}
+
+vrl_plan BlobTable::plan(uint32_t id) const noexcept
+{
+    const auto found = blobs_.find(id);
+    return found != blobs_.end() && found->second.backing ? found->second.facts.plan : VRL_PLAN_NONE;
+}
+
+BlobTable::Blob *BlobTable::backed(uint32_t id) noexcept
+{
+    const auto found = blobs_.find(id);
+    return found != blobs_.end() && found->second.backing ? &found->second : nullptr;
+}
+
+void BlobTable::count(vrl_event event) noexcept
+{
+    switch (event) {
+    case VRL_EVENT_FLIP:
+        ++resources_.counters.flips;
+        break;
+    case VRL_EVENT_FLUSH:
+        ++resources_.counters.flushes;
+        break;
+    case VRL_EVENT_COMMAND_ERROR:
+        ++resources_.counters.command_errors;
+        break;
+    }
+}
+
+} // namespace vramlink

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// BlobTable: the blobs of one device and their lifecycle. include/vramlink/blob_table.h says what each call
+// does; this is the same in C++. Methods may throw std::bad_alloc, and the table is unchanged then; what
+// releases is noexcept. Thread: main loop.
+
+#ifndef VRAMLINK_HW_BLOB_BLOB_TABLE_HPP
+#define VRAMLINK_HW_BLOB_BLOB_TABLE_HPP
+
+#include "hw/blob/backing.hpp"
+#include "hw/blob/facts.hpp"
+#include "hw/blob/framebuffer.hpp"
+#include "hw/blob/history.hpp"
+#include "hw/blob/refusal.hpp"
+#include "hw/blob/region_registry.hpp"
+#include "hw/blob/resources.hpp"
+#include "vramlink/blob_table.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace vramlink {
+
+class BlobTable {
+  public:
+    BlobTable(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host);
+    ~BlobTable() { reset(); }
+    BlobTable(const BlobTable &) = delete;
+    BlobTable &operator=(const BlobTable &) = delete;
+
+    using Entries = std::span<const vrl_entry>;
+    vrl_status create(uint32_t id, uint64_t size, Entries entries);
+    vrl_status attach(uint32_t id, Entries entries);
+    vrl_status detach(uint32_t id) noexcept;
+    vrl_status unref(uint32_t id) noexcept;
+    void reset() noexcept;
+    uint32_t revoke_region(uint64_t region_id, const char *why) noexcept;
+
+    [[nodiscard]] bool has(uint32_t id) const noexcept { return blobs_.contains(id); }
+    [[nodiscard]] State state(uint32_t id) const noexcept;
+    [[nodiscard]] vrl_plan plan(uint32_t id) const noexcept;
+
+    vrl_status framebuffer(uint32_t id, const FramebufferRequest &request, vrl_framebuffer &out);
+    /// Borrowed; -1 when this framebuffer has none.
+    int dmabuf(uint32_t id, const vrl_framebuffer &fb);
+    void *view(uint32_t id, const vrl_framebuffer &fb);
+    void flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32_t y, uint32_t width,
+               uint32_t height) noexcept;
+
+    void count(vrl_event event) noexcept;
+    [[nodiscard]] Log &log() noexcept { return resources_.log; }
+    [[nodiscard]] std::string stats_json() const;
+
+  private:
+    struct Blob {
+        Facts facts;
+        std::unique_ptr<Backing> backing; ///< set exactly when state is Backed
+    };
+    using Blobs = std::unordered_map<uint32_t, Blob>;
+
+    /// Logs without an allocation; returns @p status.
+    vrl_status say(uint32_t id, vrl_status status, vrl_log_level level, std::string_view sentence) noexcept;
+    vrl_status say(uint32_t id, const Refusal &refusal) noexcept
+    {
+        return say(id, refusal.status, refusal.level, refusal.sentence);
+    }
+    Answer<Blob> make_blob(uint32_t id, uint64_t size, Entries entries);
+    Answer<void> check_new(uint32_t id, uint64_t size) const;
+    [[nodiscard]] Blob *backed(uint32_t id) noexcept;
+    void release(Blob &blob, State next) noexcept;
+    void remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal);
+
+    vrl_ops ops_;
+    void *opaque_;
+    vrl_limits limits_;
+    Resources resources_; ///< before blobs_: budgets outlive their charges
+    RegionRegistry regions_;
+    History history_;
+    Blobs blobs_;
+};
+
+} // namespace vramlink
+
+#endif

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// include/vramlink/blob_table.h: the C side. Nothing is decided here; exceptions end here.
+
+#include "hw/blob/c_api.hpp"
+
+#include <cstring>
+#include <exception>
+#include <new>
+#include <span>
+
+namespace {
+
+using vramlink::State;
+
+/// What @p body answers, or what an exception means.
+template <class Body> vrl_status guarded(Body &&body) noexcept
+{
+    try {
+        return body();
+    } catch (const std::bad_alloc &) {
+        return VRL_ERR_OUT_OF_MEMORY;
+    } catch (const std::exception &) {
+        return VRL_ERR_UNSPEC;
+    }
+}
+
+std::span<const vrl_entry> span_of(const vrl_entry *entries, uint32_t nr_entries)
+{
+    return entries != nullptr ? std::span(entries, nr_entries) : std::span<const vrl_entry>();
+}
+
+} // namespace
+
+namespace vramlink {
+
+vrl_table *new_table(const vrl_ops &ops, void *opaque, const vrl_limits *limits, const Host &host) noexcept
+{
+    try {
+        return new vrl_table{{ops, opaque, limits != nullptr ? *limits : vrl_limits{}, host}};
+    } catch (const std::exception &) {
+        return nullptr;
+    }
+}
+
+} // namespace vramlink
+
+vrl_table *vrl_table_new(const vrl_ops *ops, void *opaque, const vrl_limits *limits)
+{
+    return vramlink::new_table(*ops, opaque, limits, vramlink::this_host());
+}
+
+void vrl_table_free(vrl_table *table)
+{
+    delete table;
+}
+
+vrl_status vrl_table_create(vrl_table *table, uint32_t id, uint64_t size, const vrl_entry *entries,
+                            uint32_t nr_entries)
+{
+    return guarded([&] { return table->blobs.create(id, size, span_of(entries, nr_entries)); });
+}
+
+vrl_status vrl_table_attach(vrl_table *table, uint32_t id, const vrl_entry *entries, uint32_t nr_entries)
+{
+    return guarded([&] { return table->blobs.attach(id, span_of(entries, nr_entries)); });
+}
+
+vrl_status vrl_table_detach(vrl_table *table, uint32_t id)
+{
+    return table->blobs.detach(id);
+}
+
+vrl_status vrl_table_unref(vrl_table *table, uint32_t id)
+{
+    return table->blobs.unref(id);
+}
+
+void vrl_table_reset(vrl_table *table)
+{
+    table->blobs.reset();
+}
+
+uint32_t vrl_table_revoke_region(vrl_table *table, uint64_t region_id, const char *why)
+{
+    return table->blobs.revoke_region(region_id, why);
+}
+
+bool vrl_table_has(const vrl_table *table, uint32_t id)
+{
+    return table->blobs.has(id);
+}
+
+bool vrl_table_is_backed(const vrl_table *table, uint32_t id)
+{
+    return table->blobs.state(id) == State::Backed;
+}
+
+bool vrl_table_is_revoked(const vrl_table *table, uint32_t id)
+{
+    return table->blobs.state(id) == State::Revoked;
+}
+
+vrl_plan vrl_table_plan(const vrl_table *table, uint32_t id)
+{
+    return table->blobs.plan(id);
+}
+
+vrl_status vrl_framebuffer_init(vrl_table *table, uint32_t id, uint32_t fb_width, uint32_t fb_height,
+                                uint32_t bytes_pp, uint32_t stride, uint32_t plane_offset, uint32_t r_x,
+                                uint32_t r_y, uint32_t r_width, uint32_t r_height, vrl_framebuffer *out)
+{
+    const vramlink::FramebufferRequest request{
+        .width = fb_width,
+        .height = fb_height,
+        .bytes_pp = bytes_pp,
+        .stride = stride,
+        .plane_offset = plane_offset,
+        .x = r_x,
+        .y = r_y,
+        .rect_width = r_width,
+        .rect_height = r_height,
+    };
+    return guarded([&] { return table->blobs.framebuffer(id, request, *out); });
+}
+
+bool vrl_table_dmabuf(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, int *fd)
+{
+    try {
+        const int borrowed = table->blobs.dmabuf(id, *fb);
+        if (borrowed < 0)
+            return false;
+        *fd = borrowed;
+        return true;
+    } catch (const std::exception &) {
+        return false; // no memory: this time the consumer takes the view
+    }
+}
+
+void *vrl_table_view(vrl_table *table, uint32_t id, const vrl_framebuffer *fb)
+{
+    try {
+        return table->blobs.view(id, *fb);
+    } catch (const std::exception &) {
+        table->blobs.log().say(VRL_LOG_HOST, "no memory for a CPU view");
+        return nullptr;
+    }
+}
+
+void vrl_table_flush(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, uint32_t x, uint32_t y,
+                     uint32_t width, uint32_t height)
+{
+    table->blobs.flush(id, *fb, x, y, width, height);
+}
+
+void vrl_table_count(vrl_table *table, vrl_event event)
+{
+    table->blobs.count(event);
+}
+
+void vrl_table_log(vrl_table *table, vrl_log_level level, const char *sentence)
+{
+    table->blobs.log().say(level, sentence);
+}
+
+char *vrl_table_stats_json(const vrl_table *table)
+{
+    try {
+        return ::strdup(table->blobs.stats_json().c_str());
+    } catch (const std::exception &) {
+        return nullptr;
+    }
+}

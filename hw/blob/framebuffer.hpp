@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Geometry of a framebuffer in a blob. Everything in SET_SCANOUT_BLOB is the guest's choice.
+
+#ifndef VRAMLINK_HW_BLOB_FRAMEBUFFER_HPP
+#define VRAMLINK_HW_BLOB_FRAMEBUFFER_HPP
+
+#include "hw/blob/refusal.hpp"
+#include "vramlink/blob_table.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace vramlink {
+
+/// The whole framebuffer and the visible rectangle in it, as the guest says them.
+struct FramebufferRequest {
+    uint32_t width, height; ///< pixels
+    uint32_t bytes_pp;
+    uint32_t stride;                        ///< bytes
+    uint32_t plane_offset;                  ///< bytes
+    uint32_t x, y, rect_width, rect_height; ///< pixels
+};
+
+/// Checks @p request against a blob of @p blob_size bytes.
+Answer<vrl_framebuffer> make_framebuffer(uint64_t blob_size, const FramebufferRequest &request);
+
+/// The byte behind the last pixel of @p fb; none when that does not fit 64 bits or the rectangle is empty.
+[[nodiscard]] std::optional<uint64_t> framebuffer_end(const vrl_framebuffer &fb) noexcept;
+
+} // namespace vramlink
+
+#endif

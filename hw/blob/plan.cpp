@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "hw/blob/plan.hpp"
+
+#include "vramlink/page.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vramlink {
+namespace {
+
+/// What matters of the shape of a blob's memory.
+struct Shape {
+    bool starts_aligned = true; ///< every extent starts at a page, and all but the last end at one
+    bool tail_aligned = true;   ///< the last one ends at a page
+    uint64_t odd_offset = 0;    ///< of the first extent that breaks starts_aligned
+    const Region *odd_region = nullptr;
+    bool one_region = true;
+    bool all_vfio = true;
+    bool all_shared_ram = true;
+    bool all_have_fd = true;
+    bool direct = false;
+};
+
+void look_at_regions(const ExtentList &memory, Shape &shape)
+{
+    const auto regions = memory.regions();
+    const auto all = [&](RegionKind kind) {
+        return std::all_of(regions.begin(), regions.end(), [kind](const auto &r) { return r->kind == kind; });
+    };
+    shape.one_region = regions.size() == 1;
+    shape.all_vfio = all(RegionKind::VfioBar);
+    shape.all_shared_ram = all(RegionKind::SharedRam);
+    shape.all_have_fd = std::all_of(regions.begin(), regions.end(), [](const auto &r) { return r->fd >= 0; });
+    shape.direct = memory.extents().size() == 1 && regions[0]->host != nullptr;
+}
+
+/// In a BAR, what counts is the offset in the BAR; in a file, the offset in the file.
+uint64_t aligned_offset(const Region &region, const Extent &extent)
+{
+    return region.kind == RegionKind::SharedRam ? region.map_offset + extent.offset : extent.offset;
+}
+
+void look_at_extents(const ExtentList &memory, Shape &shape)
+{
+    const auto extents = memory.extents();
+    for (const Extent &extent : extents) {
+        const Region &region = memory.region_of(extent);
+        const bool last = &extent == &extents.back();
+        const bool ends_aligned = page_aligned(extent.length);
+        if (last)
+            shape.tail_aligned = ends_aligned;
+        if (page_aligned(aligned_offset(region, extent)) && (last || ends_aligned))
+            continue;
+        shape.starts_aligned = false;
+        shape.odd_offset = extent.offset;
+        shape.odd_region = &region;
+        return;
+    }
+}
+
+Shape look_at(const ExtentList &memory)
+{
+    Shape shape;
+    look_at_regions(memory, shape);
+    look_at_extents(memory, shape);
+    return shape;
+}
+
+std::string region_names(const ExtentList &memory)
+{
+    constexpr size_t shown = 4;
+    std::string names;
+    for (size_t i = 0; i < memory.regions().size() && i < shown; ++i)
+        names += (i > 0 ? ", " : "") + memory.regions()[i]->name;
+    return memory.regions().size() > shown ? names + ", ..." : names;
+}
+
+/// Why no exporter takes it.
+std::string why_unshared(const ExtentList &memory, const Shape &shape)
+{
+    if (!shape.starts_aligned)
+        return fmt::format("the piece at {:#x} of {} is not page aligned", shape.odd_offset,
+                           shape.odd_region->name);
+    if (!shape.tail_aligned)
+        return fmt::format("the backing ends inside a page, after {} bytes", memory.length());
+    if (shape.all_vfio && !shape.one_region)
+        return fmt::format("the pieces lie in several BARs ({}), and the kernel exports from one",
+                           region_names(memory));
+    if (shape.one_region)
+        return fmt::format("{} is private to the VMM; memory-backend-memfd,share=on would make it shareable",
+                           region_names(memory));
+    return fmt::format("the pieces lie in memory of several kinds ({}), and no exporter takes that",
+                       region_names(memory));
+}
+
+ShareBy choose_share(const Shape &shape)
+{
+    if (!shape.starts_aligned || !shape.tail_aligned)
+        return ShareBy::None;
+    if (shape.all_vfio && shape.one_region)
+        return ShareBy::Vfio;
+    return shape.all_shared_ram ? ShareBy::Udmabuf : ShareBy::None;
+}
+
+ViewBy choose_view(const Shape &shape)
+{
+    if (shape.direct)
+        return ViewBy::Direct;
+    return shape.starts_aligned && shape.all_have_fd ? ViewBy::Mapped : ViewBy::Copied;
+}
+
+} // namespace
+
+PlanChoice choose_plan(const ExtentList &memory)
+{
+    const Shape shape = look_at(memory);
+    PlanChoice choice{choose_share(shape), choose_view(shape), {}};
+    choice.reason =
+        choice.share == ShareBy::None
+            ? why_unshared(memory, shape)
+            : fmt::format("{} ranges of {} in one dma-buf", memory.extents().size(), region_names(memory));
+    return choice;
+}
+
+const char *plan_name(vrl_plan plan) noexcept
+{
+    switch (plan) {
+    case VRL_PLAN_SHARED:
+        return "shared";
+    case VRL_PLAN_MAPPED:
+        return "mapped";
+    case VRL_PLAN_COPIED:
+        return "copied";
+    case VRL_PLAN_REJECTED:
+        return "rejected";
+    case VRL_PLAN_NONE:
+        break;
+    }
+    return "none";
+}
+
+} // namespace vramlink

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Host: what a table uses of the host, borrowed, so that a test can stand in for it.
+// Resources: what all blobs of one table share: exporters, budgets, counters, the log.
+
+#ifndef VRAMLINK_HW_BLOB_RESOURCES_HPP
+#define VRAMLINK_HW_BLOB_RESOURCES_HPP
+
+#include "hw/blob/clock.hpp"
+#include "hw/blob/log.hpp"
+#include "hw/export/udmabuf_exporter.hpp"
+#include "hw/export/vfio_exporter.hpp"
+#include "vramlink/blob_table.h"
+#include "vramlink/budget.hpp"
+
+#include <cstdint>
+
+namespace vramlink {
+
+/// Outlives the table.
+struct Host {
+    DeviceCalls &calls;
+    Budget &maps; ///< VMAs, of the whole process
+    const Clock &clock;
+    uint64_t max_dmabufs; ///< open at a time, per table
+};
+
+/// The real one. Dma-bufs may take half of the process's file descriptors (RLIMIT_NOFILE, soft).
+[[nodiscard]] Host this_host();
+
+/// Totals since the table was made; a device reset does not clear them.
+struct Counters {
+    uint64_t flips = 0;
+    uint64_t flushes = 0;
+    uint64_t exports = 0;
+    uint64_t exports_failed = 0;
+    uint64_t views = 0;
+    uint64_t bytes_copied = 0;
+    uint64_t revocations = 0;
+    uint64_t command_errors = 0;
+};
+
+struct Resources {
+    Resources(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
+        : vfio(host.calls), udmabuf(host.calls), extents(limits.max_extents_total),
+          shadow_bytes(limits.max_bytes_copied), dmabufs(host.max_dmabufs), maps(host.maps),
+          clock(host.clock), log(ops, opaque, host.clock)
+    {
+    }
+
+    VfioExporter vfio;
+    UdmabufExporter udmabuf;
+    Budget extents;
+    Budget shadow_bytes;
+    Budget dmabufs;
+    Budget &maps;
+    const Clock &clock;
+    Counters counters;
+    Log log;
+};
+
+} // namespace vramlink
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// BlobTable, what was measured: the JSON that vrl_table_stats_json() documents.
+
+#include "hw/blob/blob_table.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace vramlink {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char *state_name(State state)
+{
+    switch (state) {
+    case State::Unbacked:
+        return "unbacked";
+    case State::Backed:
+        return "backed";
+    case State::Revoked:
+        return "revoked";
+    case State::Gone:
+        return "gone";
+    case State::Rejected:
+        return "rejected";
+    }
+    return "unknown";
+}
+
+Json to_json(const Facts &facts)
+{
+    Json json{
+        {"id", facts.id},           {"state", state_name(facts.state)},
+        {"size", facts.size},       {"entries", facts.entries},
+        {"ranges", facts.ranges},   {"plan", plan_name(facts.plan)},
+        {"reason", facts.reason},   {"export_us", facts.export_us},
+        {"dmabufs", facts.dmabufs}, {"region", facts.region},
+        {"view", facts.view},
+    };
+    if (!facts.revoked.empty())
+        json["revoked"] = facts.revoked;
+    return json;
+}
+
+} // namespace
+
+std::string BlobTable::stats_json() const
+{
+    Json blobs = Json::array();
+    uint64_t tombstones = 0;
+    for (const auto &[id, blob] : blobs_) {
+        blobs.push_back(to_json(blob.facts));
+        tombstones += blob.facts.state == State::Revoked ? 1 : 0;
+    }
+    Json history = Json::array();
+    for (size_t i = 0; i < history_.size(); ++i)
+        history.push_back(to_json(history_.at(i)));
+    const Counters &counters = resources_.counters;
+    const Json totals{
+        {"flips", counters.flips},
+        {"flushes", counters.flushes},
+        {"exports", counters.exports},
+        {"exports_failed", counters.exports_failed},
+        {"views", counters.views},
+        {"bytes_copied", counters.bytes_copied},
+        {"revocations", counters.revocations},
+        {"command_errors", counters.command_errors},
+        {"live", blobs_.size() - tombstones},
+        {"tombstones", tombstones},
+        {"dmabuf_fds", resources_.dmabufs.used()},
+        {"extents", resources_.extents.used()},
+    };
+    const Json all{{"totals", totals}, {"blobs", std::move(blobs)}, {"history", std::move(history)}};
+    constexpr int indent = 1;
+    return all.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace vramlink

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// CopiedView: the last resort, a shadow buffer that damaged rows are gathered into.
+//
+// For memory that cannot be mapped side by side: pieces that are not page aligned, private RAM, or more
+// pieces than the map budget has left. Sources, per region: the VMM's own mapping; else one mapping of the
+// stretch that the blob touches; else pread() from the region's fd.
+
+#ifndef VRAMLINK_HW_VIEW_COPIED_VIEW_HPP
+#define VRAMLINK_HW_VIEW_COPIED_VIEW_HPP
+
+#include "hw/view/cpu_view.hpp"
+#include "hw/view/mapping.hpp"
+#include "vramlink/budget.hpp"
+#include "vramlink/error.hpp"
+#include "vramlink/extent.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace vramlink {
+
+class CopiedView final : public CpuView {
+  public:
+    /// A zeroed shadow of @p size bytes (not more than memory.length()); the caller gathers what it wants to
+    /// see. Borrows @p memory. @p charge pays for the shadow, @p maps for mappings of sources.
+    static Result<std::unique_ptr<CpuView>> make(const ExtentList &memory, uint64_t size, Charge charge,
+                                                 Budget &maps);
+
+    [[nodiscard]] bool is_copy() const noexcept override { return true; }
+    uint64_t gather(uint64_t offset, uint64_t length) noexcept override;
+
+  private:
+    /// Where the bytes of one region are read: base + offset where base is set, else pread.
+    struct Source {
+        Charge charge;
+        Mapping window;
+        const std::byte *first = nullptr; ///< the byte at offset `origin` of the region
+        uint64_t origin = 0;
+        int fd = -1;
+        uint64_t file_offset = 0; ///< of the region's first byte
+    };
+
+    CopiedView(const ExtentList &memory, uint64_t size, Charge charge, Mapping shadow);
+    static Source open_source(const ExtentList &memory, uint32_t slot, Budget &maps);
+    [[nodiscard]] size_t extent_at(uint64_t offset) const noexcept;
+    bool read(const Extent &extent, uint64_t skip, std::byte *to, uint64_t length) noexcept;
+
+    const ExtentList &memory_;
+    uint64_t size_;
+    Charge charge_;
+    Mapping shadow_;
+    std::vector<uint64_t> starts_; ///< byte of the blob where each extent begins
+    std::vector<Source> sources_;  ///< one per region of memory_
+};
+
+} // namespace vramlink
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "hw/view/mapped_view.hpp"
+
+#include "vramlink/page.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace vramlink {
+namespace {
+
+constexpr uint64_t guard_vmas = 1;
+
+/// Maps each extent into its place.
+Result<void> fill(Mapping &reservation, const ExtentList &memory)
+{
+    uint64_t at = 0;
+    for (const Extent &extent : memory.extents()) {
+        const Region &region = memory.region_of(extent);
+        const uint64_t length = page_up(extent.length);
+        const int code = reservation.place(at, region.fd, region.map_offset + extent.offset, length);
+        if (code != 0)
+            return fail(code, fmt::format("mmap of {} bytes at {:#x} of {} failed (errno {})", length,
+                                          extent.offset, region.name, code));
+        at += length;
+    }
+    return {};
+}
+
+} // namespace
+
+MappedView::MappedView(Mapping reservation, Charge charge) noexcept
+    : CpuView(reservation.data()), charge_(std::move(charge)), reservation_(std::move(reservation))
+{
+}
+
+Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budget &maps)
+{
+    const uint64_t vmas = memory.extents().size() + guard_vmas;
+    std::optional<Charge> charge = maps.take(vmas);
+    if (!charge)
+        return fail(ENOSPC, fmt::format("a view of {} mappings is over the {} that are left of {} (half of "
+                                        "vm.max_map_count)",
+                                        vmas, maps.left(), maps.limit()));
+    auto reservation = Mapping::reserve(page_up(memory.length()) + page_size());
+    if (!reservation)
+        return std::unexpected(std::move(reservation.error()));
+    if (auto filled = fill(*reservation, memory); !filled)
+        return std::unexpected(std::move(filled.error()));
+    return std::unique_ptr<CpuView>(new MappedView(std::move(*reservation), std::move(*charge)));
+}
+
+} // namespace vramlink

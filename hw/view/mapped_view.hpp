@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// MappedView: scattered extents side by side at consecutive addresses. No byte is copied.
+//
+// One reservation of address space (PROT_NONE, MAP_NORESERVE) with a guard page behind it; each extent is
+// mapped into its place from its region's fd, shared and read-only. One VMA an extent, charged to the map
+// budget.
+
+#ifndef VRAMLINK_HW_VIEW_MAPPED_VIEW_HPP
+#define VRAMLINK_HW_VIEW_MAPPED_VIEW_HPP
+
+#include "hw/view/cpu_view.hpp"
+#include "hw/view/mapping.hpp"
+#include "vramlink/budget.hpp"
+#include "vramlink/error.hpp"
+#include "vramlink/extent.hpp"
+
+#include <memory>
+
+namespace vramlink {
+
+class MappedView final : public CpuView {
+  public:
+    /// Every region of @p memory has an fd, every extent starts at a page of it and, but for the last one,
+    /// ends at one (choose_plan() has checked). The error names what was refused: ENOSPC for the map budget,
+    /// else the errno of mmap(). Nothing stays mapped then.
+    static Result<std::unique_ptr<CpuView>> make(const ExtentList &memory, Budget &maps);
+
+  private:
+    MappedView(Mapping reservation, Charge charge) noexcept;
+
+    Charge charge_; // given back after the reservation is unmapped: members die from the last to the first
+    Mapping reservation_;
+};
+
+} // namespace vramlink
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "hw/view/mapping.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+
+namespace vramlink {
+
+Result<Mapping> Mapping::make(uint64_t length, int protection, int flags, int fd, uint64_t offset)
+{
+    void *address = ::mmap(nullptr, length, protection, flags, fd, static_cast<off_t>(offset));
+    if (address == MAP_FAILED) {
+        const int code = errno;
+        return fail(code, fmt::format("mmap of {} bytes failed (errno {})", length, code));
+    }
+    return Mapping(static_cast<std::byte *>(address), length);
+}
+
+Result<Mapping> Mapping::reserve(uint64_t length)
+{
+    return make(length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+Result<Mapping> Mapping::zeroed(uint64_t length)
+{
+    return make(length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+Result<Mapping> Mapping::of_file(int fd, uint64_t offset, uint64_t length)
+{
+    return make(length, PROT_READ, MAP_SHARED, fd, offset);
+}
+
+int Mapping::place(uint64_t at, int fd, uint64_t offset, uint64_t length) noexcept
+{
+    void *address =
+        ::mmap(data_ + at, length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(offset));
+    return address == MAP_FAILED ? errno : 0;
+}
+
+void Mapping::unmap() noexcept
+{
+    if (data_ != nullptr)
+        ::munmap(data_, length_);
+    data_ = nullptr;
+    length_ = 0;
+}
+
+} // namespace vramlink
