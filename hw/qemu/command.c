@@ -211,6 +211,37 @@ static uint32_t command_resource(struct virtio_gpu_ctrl_command *cmd, size_t at)
     return le32_to_cpu(id);
 }
 
+/* The parent answers an id that nobody has without a word. True when the command is refused. */
+static bool refuse_unknown(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
+{
+    const char *name;
+
+    switch (cmd->cmd_hdr.type) {
+    case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+        name = "RESOURCE_ATTACH_BACKING";
+        break;
+    case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+        name = "RESOURCE_DETACH_BACKING";
+        break;
+    case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+        name = "RESOURCE_UNREF";
+        break;
+    case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+        name = "RESOURCE_FLUSH";
+        break;
+    case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+        name = "TRANSFER_TO_HOST_2D";
+        break;
+    default:
+        return false;
+    }
+    if (parent_has(VIRTIO_GPU(vg), id))
+        return false;
+    log_guest(vg, "%s: there is no resource %u", name, id);
+    cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
+    return true;
+}
+
 /* Commands on one resource, when that resource is a blob. True when the command was one of these. */
 static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
@@ -222,7 +253,7 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     uint32_t id = command_resource(cmd, id_at);
 
     if (!vrl_table_has(vg->table, id))
-        return false;
+        return refuse_unknown(vg, cmd, id);
     switch (cmd->cmd_hdr.type) {
     case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
         attach_backing(vg, cmd, id);

@@ -11,15 +11,25 @@
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 
+/* What the user called the device: the id of the function around it. */
+static const char *user_id(VramGPU *vg)
+{
+    const char *id = vg->parent_obj.parent_obj.parent_obj.parent_obj.id;
+    Object *wrapper = OBJECT(vg)->parent;
+
+    if (!id && wrapper && object_dynamic_cast(wrapper, TYPE_DEVICE))
+        id = DEVICE(wrapper)->id;
+    return id ? id : TYPE_VRAM_GPU;
+}
+
 static void log_sentence(void *opaque, enum vrl_log_level level, const char *sentence)
 {
-    const char *id = object_get_canonical_path_component(OBJECT(opaque));
+    const char *id = user_id(opaque);
 
     if (level == VRL_LOG_INFO)
-        info_report("vramlink: %s: %s", id ? id : TYPE_VRAM_GPU, sentence);
+        info_report("vramlink: %s: %s", id, sentence);
     else
-        warn_report("vramlink: %s: %s%s", id ? id : TYPE_VRAM_GPU, level == VRL_LOG_GUEST ? "guest: " : "",
-                    sentence);
+        warn_report("vramlink: %s: %s%s", id, level == VRL_LOG_GUEST ? "guest: " : "", sentence);
 }
 
 static const struct vrl_ops table_ops = {
