@@ -7,15 +7,28 @@
 
 namespace vramlink::test {
 
-Ground::Ground()
-    : machine(
-          {.devices = ivshmem("near", near_slot, bar_size >> 20) + ivshmem("far", far_slot, bar_size >> 20)}),
-      gpu(machine), near(machine.map_bar(near_slot, 2)), far(machine.map_bar(far_slot, 2)),
-      registers(machine.map_bar(near_slot, 0)), picture(paint(width, height, 1))
+Machine::Options ground_options(Where where)
+{
+    constexpr unsigned mebibytes = 16;
+    if (where == Where::Ivshmem)
+        return {.devices = ivshmem("near", Ground::near_slot, mebibytes) +
+                           ivshmem("far", Ground::far_slot, mebibytes)};
+    const auto hosts = vfio_hosts();
+    if (hosts.size() < 2)
+        return {};
+    return {.devices =
+                "-device vfio-pci,id=near,host=" + hosts[0] + ",addr=" + std::to_string(Ground::near_slot) +
+                " -device vfio-pci,id=far,host=" + hosts[1] + ",addr=" + std::to_string(Ground::far_slot)};
+}
+
+Ground::Ground(const Machine::Options &options, std::uint32_t first)
+    : machine(options), gpu(machine), first_page(first), near(machine.map_bar(near_slot, 2)),
+      far(machine.map_bar(far_slot, 2)), registers(machine.map_bar(near_slot, 0)),
+      picture(paint(width, height, 1))
 {
     vm_pci_move_bar(near.pci, 2, near_address);
     near.address = near_address;
-    const auto entries = scattered(near.address, picture.pages(), 1);
+    const auto entries = shown_entries();
     put(machine, entries, picture);
     EXPECT_STREQ(answer_name(gpu.create_blob(shown_id, picture.bytes(), entries)), "OK");
     EXPECT_STREQ(answer_name(gpu.set_scanout_blob(scanout_of(shown_id, picture))), "OK");
@@ -34,9 +47,14 @@ BlobScanout Ground::scanout_of(std::uint32_t id, const Picture &shown)
             .stride = 4 * shown.width};
 }
 
+std::vector<Entry> Ground::shown_entries() const
+{
+    return scattered(near_page(first_page), picture.pages(), 1);
+}
+
 void Ground::check_alive()
 {
-    EXPECT_STREQ(answer_name(gpu.create_blob(spare_id, page, linear(far_page(0), page))), "OK");
+    EXPECT_STREQ(answer_name(gpu.create_blob(spare_id, page, linear(far_page(first_page), page))), "OK");
     EXPECT_STREQ(answer_name(gpu.unref(spare_id)), "OK");
     EXPECT_STREQ(answer_name(gpu.flush(shown_id, {0, 0, width, height})), "OK");
     EXPECT_EQ(difference(picture, screendump(machine)), "");

@@ -17,26 +17,32 @@ inline constexpr std::uint32_t plain_2d_id = 2; ///< a 2D resource
 inline constexpr std::uint32_t free_id = 77;    ///< nobody has it
 inline constexpr std::uint32_t spare_id = 78;   ///< used by check_alive()
 
+/// What owns the two BARs: QEMU's ivshmem devices, or devices of the host through vfio-pci.
+enum class Where { Ivshmem, Vfio };
+[[nodiscard]] Machine::Options ground_options(Where where);
+
 class Ground {
   public:
     static constexpr unsigned near_slot = 5;
     static constexpr unsigned far_slot = 6;
-    static constexpr std::uint64_t bar_size = 16ull << 20;
     /// Where BAR near lies; nothing answers behind its end.
     static constexpr std::uint64_t near_address = 0xd0000000;
     static constexpr std::uint64_t nowhere = 0x5000000000; ///< nothing answers here
     static constexpr std::uint32_t width = 64, height = 64;
 
-    Ground();
+    /// The shown blob starts at page @p first_page of BAR near.
+    explicit Ground(const Machine::Options &options = ground_options(Where::Ivshmem),
+                    std::uint32_t first_page = 0);
 
     Machine machine;
     Gpu gpu;
-    Machine::Bar near;      ///< BAR 2 of an ivshmem device
+    std::uint32_t first_page;
+    Machine::Bar near;      ///< BAR 2 of the first device, @c near_slot
     Machine::Bar far;       ///< of another
     Machine::Bar registers; ///< BAR 0 of the first: registers, no memory
     Picture picture;        ///< what shown_id holds
 
-    /// Where page @p number of a BAR lies; the first pages belong to shown_id.
+    /// Where page @p number of a BAR lies; the four from first_page belong to shown_id.
     [[nodiscard]] std::uint64_t near_page(std::uint32_t number) const
     {
         return near.address + std::uint64_t{number} * page;
@@ -45,6 +51,9 @@ class Ground {
     {
         return far.address + std::uint64_t{number} * page;
     }
+
+    /// The backing of shown_id.
+    [[nodiscard]] std::vector<Entry> shown_entries() const;
 
     /// Fails the test unless valid commands still work and the shown blob is still on the screen.
     void check_alive();

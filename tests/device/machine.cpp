@@ -174,6 +174,11 @@ Machine::Bar Machine::map_bar(unsigned slot, int bar)
     return result;
 }
 
+std::string faults_library()
+{
+    return fs::read_symlink("/proc/self/exe").parent_path() / "libvfio-faults.so";
+}
+
 std::vector<std::string> vfio_hosts()
 {
     std::istringstream words(environment("VRAMLINK_VFIO"));

@@ -49,7 +49,7 @@ class Machine {
         std::string environment = ""; ///< "NAME=value …" for QEMU
         bool shared_ram = true;       ///< memfd; otherwise private anonymous memory
     };
-    static constexpr std::uint64_t ram_size = 192ull << 20;
+    static constexpr std::uint64_t ram_size = 64ull << 20;
     static constexpr unsigned gpu_slot = 4; ///< tests put their own devices at addr=5 and up
 
     explicit Machine(const Options &options);
@@ -86,6 +86,9 @@ class Machine {
     std::string messages_path_;
     std::size_t messages_seen_ = 0;
 };
+
+/// The preloadable vfio_faults.c, which lies beside this program.
+[[nodiscard]] std::string faults_library();
 
 /// PCI addresses in VRAMLINK_VFIO.
 [[nodiscard]] std::vector<std::string> vfio_hosts();

@@ -147,7 +147,7 @@ const std::vector<Row> create_rows = {
      {"0x5000000000"}},
     {"AcrossTheEndOfTheBar",
      [](auto &g) {
-         return create({{g.near.address + Ground::bar_size - page, 2 * page, 0}}, 2 * page);
+         return create({{g.near.address + g.near.size - page, 2 * page, 0}}, 2 * page);
      },
      invalid_parameter,
      {"0xd1000000"}},
@@ -156,7 +156,7 @@ const std::vector<Row> create_rows = {
          return create({{Machine::ram_size - page, 2 * page, 0}}, 2 * page);
      },
      invalid_parameter,
-     {"0xc000000"}},
+     {"0x4000000"}},
     {"EntriesCoverLess",
      [](auto &g) {
          return create({{g.far_page(0), page, 0}, {g.far_page(1), page, 0}}, 2 * page + 1);

@@ -58,7 +58,7 @@ TEST(Lifecycle, UnrefWhileShown)
     EXPECT_EQ(live(ground), 0);
     EXPECT_STREQ(answer_name(ground.gpu.flush(shown_id, whole)), "ERR_INVALID_RESOURCE_ID");
     EXPECT_STREQ(answer_name(ground.gpu.unref(shown_id)), "ERR_INVALID_RESOURCE_ID");
-    const auto entries = scattered(ground.near.address, ground.picture.pages(), 1);
+    const auto entries = ground.shown_entries();
     ASSERT_STREQ(answer_name(ground.gpu.create_blob(shown_id, ground.picture.bytes(), entries)), "OK");
     ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(shown_id, ground.picture))),
                  "OK");
@@ -83,7 +83,7 @@ TEST(Lifecycle, RefusedAttachLeavesTheBlobUsable)
 {
     Ground ground;
     ASSERT_STREQ(answer_name(ground.gpu.detach(shown_id)), "OK");
-    const auto good = scattered(ground.near.address, ground.picture.pages(), 1);
+    const auto good = ground.shown_entries();
     EXPECT_STREQ(answer_name(ground.gpu.attach(shown_id, {})), "ERR_INVALID_PARAMETER");
     EXPECT_STREQ(answer_name(ground.gpu.attach(shown_id, linear(ground.far_page(0), page))),
                  "ERR_INVALID_PARAMETER");
@@ -98,7 +98,7 @@ TEST(Lifecycle, RefusedAttachLeavesTheBlobUsable)
 TEST(Lifecycle, DetachAndAttachAHundredTimes)
 {
     Ground ground;
-    const auto here = scattered(ground.near.address, ground.picture.pages(), 1);
+    const auto here = ground.shown_entries();
     const auto there = scattered(ground.far_page(9), ground.picture.pages(), 2, 2);
     put(ground.machine, there, ground.picture);
     const Held before = ground.machine.held();
@@ -117,7 +117,7 @@ TEST(Lifecycle, DeviceReset)
     expect_not_shown(ground);
     EXPECT_EQ(live(ground), 0);
     EXPECT_STREQ(answer_name(ground.gpu.flush(shown_id, whole)), "ERR_INVALID_RESOURCE_ID");
-    const auto entries = scattered(ground.near.address, ground.picture.pages(), 1);
+    const auto entries = ground.shown_entries();
     ASSERT_STREQ(answer_name(ground.gpu.create_blob(shown_id, ground.picture.bytes(), entries)), "OK");
     ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(shown_id, ground.picture))),
                  "OK");
@@ -157,6 +157,7 @@ TEST(Lifecycle, MachineReset)
 /// Ways in which a BAR leaves the guest's address space while a blob lies in it.
 struct Loss {
     const char *name;
+    Where where;
     std::function<void(Ground &)> happens;
     std::function<void(Ground &)> is_undone;
 };
@@ -182,19 +183,20 @@ class MemoryLost : public testing::TestWithParam<Loss> {};
 
 TEST_P(MemoryLost, RevokesAndAttachRevives)
 {
-    Ground ground;
+    Ground ground(ground_options(GetParam().where));
     const Held before = ground.machine.held();
     GetParam().happens(ground);
     EXPECT_EQ(live(ground), 0);
     EXPECT_EQ(tombstones(ground), 1);
     expect_not_shown(ground);
+    EXPECT_EQ(ground.machine.held().dmabufs, 0);
     EXPECT_LE(ground.machine.held().maps, before.maps) << "the view of the lost memory is still there";
     EXPECT_STREQ(answer_name(ground.gpu.flush(shown_id, whole)), "ERR_INVALID_RESOURCE_ID");
     EXPECT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(shown_id, ground.picture))),
                  "ERR_INVALID_RESOURCE_ID");
     EXPECT_STREQ(answer_name(ground.gpu.detach(shown_id)), "OK");
     GetParam().is_undone(ground);
-    const auto entries = scattered(ground.near.address, ground.picture.pages(), 1);
+    const auto entries = ground.shown_entries();
     ASSERT_STREQ(answer_name(ground.gpu.attach(shown_id, entries)), "OK");
     ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(shown_id, ground.picture))),
                  "OK");
@@ -204,7 +206,7 @@ TEST_P(MemoryLost, RevokesAndAttachRevives)
 
 TEST_P(MemoryLost, TheGuestCanUnref)
 {
-    Ground ground;
+    Ground ground(ground_options(GetParam().where));
     GetParam().happens(ground);
     EXPECT_STREQ(answer_name(ground.gpu.unref(shown_id)), "OK");
     EXPECT_STREQ(answer_name(ground.gpu.unref(shown_id)), "ERR_INVALID_RESOURCE_ID");
@@ -213,7 +215,7 @@ TEST_P(MemoryLost, TheGuestCanUnref)
 
 TEST_P(MemoryLost, BlobsElsewhereStay)
 {
-    Ground ground;
+    Ground ground(ground_options(GetParam().where));
     const Picture other = paint(Ground::width, Ground::height, 31);
     const auto entries = scattered(ground.far_page(20), other.pages(), 5);
     put(ground.machine, entries, other);
@@ -228,8 +230,13 @@ TEST_P(MemoryLost, BlobsElsewhereStay)
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, MemoryLost,
-                         testing::Values(Loss{"MemoryDisabled", memory_off, memory_on},
-                                         Loss{"BarMoved", bar_moves, bar_returns}),
+                         testing::Values(Loss{"MemoryDisabled", Where::Ivshmem, memory_off, memory_on},
+                                         Loss{"BarMoved", Where::Ivshmem, bar_moves, bar_returns}),
+                         [](const auto &row) { return std::string(row.param.name); });
+
+INSTANTIATE_TEST_SUITE_P(VfioWays, MemoryLost,
+                         testing::Values(Loss{"MemoryDisabled", Where::Vfio, memory_off, memory_on},
+                                         Loss{"BarMoved", Where::Vfio, bar_moves, bar_returns}),
                          [](const auto &row) { return std::string(row.param.name); });
 
 TEST(Lifecycle, DeviceUnplugged)

@@ -55,8 +55,9 @@ struct Row {
     const char *name;
     std::uint32_t width, height;
     std::function<std::vector<Entry>(Ground &, std::uint64_t bytes)> memory;
-    const char *plan;     ///< without VFIO and udmabuf
-    std::uint32_t ranges; ///< after merging; 0: not looked at
+    const char *plan;      ///< with ivshmem, without udmabuf
+    const char *vfio_plan; ///< with vfio-pci and udmabuf
+    std::uint32_t ranges;  ///< after merging; 0: not looked at
 };
 
 void PrintTo(const Row &row, std::ostream *out)
@@ -71,50 +72,57 @@ std::uint32_t pages_in(std::uint64_t bytes)
 
 const std::vector<Row> rows = {
     {"RamLinear", 320, 200,
-     [](auto &g, auto bytes) { return linear(vm_alloc(g.machine.raw(), bytes), bytes); }, "mapped", 1},
+     [](auto &g, auto bytes) { return linear(vm_alloc(g.machine.raw(), bytes), bytes); }, "mapped", "shared",
+     1},
     {"RamScattered", 320, 200,
      [](auto &g, auto bytes) {
          return scattered(vm_alloc(g.machine.raw(), 2 * bytes + page), pages_in(bytes), 5, 2);
      },
-     "mapped", 63},
-    {"BarLinear", 320, 200, [](auto &g, auto bytes) { return linear(g.near_page(100), bytes); }, "mapped", 1},
+     "mapped", "shared", 63},
+    {"BarLinear", 320, 200, [](auto &g, auto bytes) { return linear(g.near_page(100), bytes); }, "mapped",
+     "shared", 1},
     {"BarScattered1024x768", 1024, 768,
-     [](auto &g, auto bytes) { return scattered(g.near_page(100), pages_in(bytes), 6, 2); }, "mapped", 768},
+     [](auto &g, auto bytes) { return scattered(g.near_page(100), pages_in(bytes), 6, 2); }, "mapped",
+     "shared", 768},
     {"BarNeighboursAreMerged", 320, 200,
-     [](auto &g, auto bytes) { return pieces_of(g.near_page(100), bytes, page, 0); }, "mapped", 1},
-    {"TwoBars", 320, 200, [](auto &g, auto bytes) { return alternating(g, pages_in(bytes)); }, "mapped", 63},
+     [](auto &g, auto bytes) { return pieces_of(g.near_page(100), bytes, page, 0); }, "mapped", "shared", 1},
+    {"TwoBars", 320, 200, [](auto &g, auto bytes) { return alternating(g, pages_in(bytes)); }, "mapped",
+     "mapped", 63},
     {"BarAndRam", 64, 64,
      [](auto &g, auto) {
          return std::vector<Entry>{{g.near_page(100), 2 * page, 0},
                                    {vm_alloc(g.machine.raw(), 2 * page), 2 * page, 0}};
      },
-     "mapped", 2},
+     "mapped", "mapped", 2},
     {"UnalignedPieces", 64, 64,
-     [](auto &g, auto bytes) { return pieces_of(g.near_page(100) + 52, bytes, 1000, 24); }, "copied", 0},
+     [](auto &g, auto bytes) { return pieces_of(g.near_page(100) + 52, bytes, 1000, 24); }, "copied",
+     "copied", 0},
     {"UnalignedStart", 64, 64, [](auto &g, auto bytes) { return linear(g.near_page(100) + 512, bytes); },
-     nullptr, 1},
+     nullptr, nullptr, 1},
     {"TwoUnalignedBars", 64, 64,
      [](auto &g, auto) {
          return std::vector<Entry>{{g.near_page(100) + 100, 9000, 0}, {g.far_page(100) + 4, 7384, 0}};
      },
-     "copied", 2},
+     "copied", "copied", 2},
     {"EndsInsideAPage", 52, 50,
-     [](auto &g, auto bytes) { return scattered(g.near_page(100), pages_in(bytes), 8, 2); }, "mapped", 3},
+     [](auto &g, auto bytes) { return scattered(g.near_page(100), pages_in(bytes), 8, 2); }, "mapped",
+     "shared", 3},
 };
 
-class Memory : public testing::TestWithParam<Row> {};
+class Memory : public testing::TestWithParam<std::tuple<Where, Row>> {};
 
 TEST_P(Memory, IsShown)
 {
-    const Row &row = GetParam();
-    Ground ground;
+    const auto &[where, row] = GetParam();
+    const char *plan = where == Where::Vfio ? row.vfio_plan : row.plan;
+    Ground ground(ground_options(where));
     const Picture picture = paint(row.width, row.height, 2);
     const auto entries = row.memory(ground, picture.bytes());
     show_and_compare(ground.machine, ground.gpu, picture, entries);
     repaint_and_compare(ground.machine, ground.gpu, picture, entries);
     const Json blob = ground.machine.blob(id);
-    if (row.plan) {
-        EXPECT_EQ(blob["plan"], row.plan) << blob.dump();
+    if (plan) {
+        EXPECT_EQ(blob["plan"], plan) << blob.dump();
     }
     EXPECT_NE(blob.value("reason", ""), "") << blob.dump();
     EXPECT_EQ(blob["entries"], entries.size());
@@ -127,8 +135,17 @@ TEST_P(Memory, IsShown)
     ground.check_alive();
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Memory, testing::ValuesIn(rows),
-                         [](const auto &row) { return std::string(row.param.name); });
+std::string memory_name(const testing::TestParamInfo<Memory::ParamType> &info)
+{
+    return std::get<Row>(info.param).name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Memory,
+                         testing::Combine(testing::Values(Where::Ivshmem), testing::ValuesIn(rows)),
+                         memory_name);
+INSTANTIATE_TEST_SUITE_P(VfioKinds, Memory,
+                         testing::Combine(testing::Values(Where::Vfio), testing::ValuesIn(rows)),
+                         memory_name);
 
 TEST(Picture, PrivateRamIsCopiedOrRead)
 {
