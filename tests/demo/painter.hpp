@@ -36,11 +36,12 @@ struct Job {
     unsigned checkpoints = 8; ///< spread over the frames; the last frame always is one
 };
 
-/// True when the screen is to be examined after @p frame (1 ..): @p checkpoints of the frames, evenly spread.
+/// True when the screen is to be examined after @p frame (1 ..): after the first frame, which must appear
+/// without a second one to push it, and after @p checkpoints more, evenly spread, the last frame among them.
 [[nodiscard]] constexpr bool is_checkpoint(std::uint32_t frame, std::uint32_t frames, unsigned checkpoints)
 {
     const auto reached = [&](std::uint64_t f) { return f * checkpoints / frames; };
-    return reached(frame) != reached(frame - 1);
+    return frame == 1 || reached(frame) != reached(frame - 1);
 }
 
 class Painter {

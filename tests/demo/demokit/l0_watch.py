@@ -58,9 +58,15 @@ class Watch:
                                    start_new_session=True)
             try:
                 self._watch(lab, scratch)
-                self.lab_exit = lab.wait(STOP_SECONDS)
+                self.lab_exit = self._wait(lab)
             finally:
                 stop(lab)
+
+    def _wait(self, lab):
+        try:
+            return lab.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"L1 did not end within {STOP_SECONDS} s after the guest was done") from None
 
     def _lab_command(self, scratch):
         job = self.job
@@ -121,7 +127,7 @@ class Watch:
             self._tell(event)
         if kind == "error":
             raise Failed(f"{event['text']} ({event['errno']})")
-        return kind == "done"
+        return kind == "ended"
 
     def _tell(self, event):
         texts = {
@@ -131,6 +137,7 @@ class Watch:
             "reset": "the guest has reset its GPU ({reset_us} us)",
             "without_memory": "GPU memory off: an old buffer's flip answers {flip}, a new import {import}",
             "done": "the guest is done",
+            "ended": "the guest has powered off; exit codes: QEMU {qemu}, viewer {viewer}",
         }
         if event["event"] in texts:
             self.progress.say(texts[event["event"]].format(**event))

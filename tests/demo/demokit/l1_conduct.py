@@ -22,6 +22,7 @@ EVENT_SECONDS = 120
 SCREEN_SECONDS = 120
 SETTLE_SECONDS = 3.0
 VIEWER_SECONDS = 60
+END_SECONDS = 60
 EMPTY_HANDED = ("revoked", "released", "end")  # checkpoints at which nothing of the guest's may be held
 
 
@@ -73,7 +74,12 @@ class Conductor:
     def start(self):
         address = bind_gpu(self.source)
         self._start("qemu", l1_guest.command(self.job, self.files, address, RUN, LOGS))
-        self._join_sockets()
+        try:
+            self._join_sockets()
+        except OSError:
+            time.sleep(1)
+            self._check_alive()  # QEMU's last words say more than a broken connection
+            raise
         self._start("viewer", [f"{self.files}/vramlink-viewer", f"--kms={CARD}", "--qmp",
                                f"{RUN}/viewer-qmp.sock", "--stats", self.stats_path])
         self.outside.send({"event": "started", "gpu": address, "qemu": l1_measure.stock_qemu(),
@@ -112,10 +118,10 @@ class Conductor:
         start = time.monotonic()
         while True:
             held = self._held()
-            held["settle_ms"] = round((time.monotonic() - start) * 1000)
+            held["counted_after_ms"] = round((time.monotonic() - start) * 1000)
             settled = label not in EMPTY_HANDED or all(
-                held[key] == self.baseline[key] for key in ("fds", "gem_handles"))
-            if settled or held["settle_ms"] > SETTLE_SECONDS * 1000:
+                held[key] == self.baseline[key] for key in l1_measure.COUNTED)
+            if settled or held["counted_after_ms"] > SETTLE_SECONDS * 1000:
                 return held
 
     def measure(self, label, frame):
@@ -160,8 +166,17 @@ class Conductor:
                 self.checkpoint(event)
                 continue
             self.outside.send(event)
-            if event["event"] in ("done", "error"):
-                return event["event"] == "done"
+            if event["event"] == "error":
+                return False
+            if event["event"] == "done":
+                self._end()
+                return True
+
+    def _end(self):
+        """The guest powers off by itself, so QEMU ends; the viewer is told to."""
+        viewer, qemu = self.processes["viewer"], self.processes["qemu"]
+        viewer.terminate()
+        self.outside.send({"event": "ended", "viewer": viewer.wait(END_SECONDS), "qemu": qemu.wait(END_SECONDS)})
 
 
 def main(files, source):

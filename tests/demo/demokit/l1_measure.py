@@ -13,17 +13,19 @@ import time
 from .l1_guest import GPU_ID, QEMU
 
 STATS_SECONDS = 5
+COUNTED = {"fds": "fds_total", "gem_handles": "gem_handles", "framebuffers": "framebuffers",
+           "dmabuf_fds": "dmabuf_fds"}
 
 
 def open_fds(pid):
-    """How many descriptors a process has, and of which kinds (link targets without numbers)."""
+    """How many descriptors of which kind (link target without its numbers) a process has."""
     kinds = collections.Counter()
     for name in os.listdir(f"/proc/{pid}/fd"):
         try:
             kinds[re.sub(r"\d+", "N", os.readlink(f"/proc/{pid}/fd/{name}"))] += 1
         except FileNotFoundError:
             pass
-    return sum(kinds.values()), dict(kinds)
+    return dict(kinds)
 
 
 def gem_count(files, pid):
@@ -53,17 +55,11 @@ def plugin_stats(qmp):
 
 
 def held(files, qemu_pid, viewer_pid):
-    """Everything open in both processes."""
-    qemu_fds, qemu_kinds = open_fds(qemu_pid)
-    viewer_fds, viewer_kinds = open_fds(viewer_pid)
-    counted = gem_count(files, viewer_pid)
-    qemu_counted = gem_count(files, qemu_pid)
-    return {
-        "fds": qemu_fds + viewer_fds,
-        "gem_handles": counted["gem_handles"] + qemu_counted["gem_handles"],
-        "qemu": {**qemu_counted, "fds_total": qemu_fds, "kinds": qemu_kinds},
-        "viewer": {**counted, "fds_total": viewer_fds, "kinds": viewer_kinds},
-    }
+    """Everything open in both processes; gem-count refuses to guess, so a text or null here is an error."""
+    each = [gem_count(files, pid) for pid in (qemu_pid, viewer_pid)]
+    total = {name: sum(one[key] for one in each) for name, key in COUNTED.items()}
+    kinds = [open_fds(pid) for pid in (qemu_pid, viewer_pid)]
+    return {**total, "qemu": {**each[0], "kinds": kinds[0]}, "viewer": {**each[1], "kinds": kinds[1]}}
 
 
 def stock_qemu():

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Can every must fail? A good report is spoilt in one place at a time, and the judgement has to notice."""
+
+import copy
+import sys
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from demokit import l0_musts  # noqa: E402
+
+
+def buffer(number):
+    return {"id": number, "entries": 2025, "ranges": 2025, "plan": "shared", "reason": "fine", "imports": 1}
+
+
+def good_report():
+    counts = {"fds": (114, 117), "gem": (0, 0), "framebuffers": (1, 4), "dmabuf_fds": (2, 5)}
+    revocation = {"neutral": True, "recovered": True, "blobs_after_release": 0,
+                  "flip_with_memory_off": "ENODEV", "import_with_memory_off": "ENODEV"}
+    for key, (idle, live) in counts.items():
+        revocation.update({f"{key}_before": idle, f"{key}_live": live, f"{key}_after": idle, f"{key}_end": idle})
+    return {
+        "asked": {"width": 1920, "height": 1080, "frames": 60}, "failure": None,
+        "frames": 60, "frames_flipped_by_viewer": 60, "exports": 3, "prime_imports": 3, "bytes_copied": 0,
+        "mismatching_pixels": 0, "wrong_frame_mismatches": 2000000, "buffers": [buffer(n) for n in (2, 3, 4)],
+        "checkpoints": [{"label": "frame", "ok": True}] * 8 + [{"label": "revoked", "ok": True}],
+        "revocation": revocation, "qemu": {"version": "10.0.13", "stock": True},
+        "ended": {"qemu": 0, "viewer": 0, "lab": 0},
+    }
+
+
+SPOILT = {  # path to a value, a wrong value for it
+    ("failure",): "it broke", ("frames",): 59, ("frames_flipped_by_viewer",): 58, ("exports",): 60,
+    ("prime_imports",): 60, ("bytes_copied",): 4096, ("mismatching_pixels",): 1, ("wrong_frame_mismatches",): 0,
+    ("checkpoints",): [{"label": "frame", "ok": True}] * 7, ("buffers", 1, "plan"): "mapped",
+    ("buffers", 2, "ranges"): 2024, ("buffers", 0, "imports"): 2, ("revocation", "neutral"): False,
+    ("revocation", "fds_after"): 115, ("revocation", "gem_after"): 1, ("revocation", "framebuffers_after"): 2,
+    ("revocation", "dmabuf_fds_after"): 3, ("revocation", "fds_end"): 115, ("revocation", "gem_end"): 1,
+    ("revocation", "dmabuf_fds_live"): 2, ("revocation", "framebuffers_live"): 1,
+    ("revocation", "gem_before"): "unsupported", ("revocation", "import_with_memory_off"): "ok",
+    ("revocation", "flip_with_memory_off"): "ok", ("revocation", "blobs_after_release"): 3,
+    ("revocation", "recovered"): False, ("qemu", "version"): "7.2.0", ("qemu", "stock"): False,
+    ("ended", "qemu"): -11, ("ended", "viewer"): 3, ("ended", "lab"): 124,
+}
+
+
+def spoil(path, value):
+    report = good_report()
+    part = report
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = copy.deepcopy(value)
+    return report
+
+
+class Musts(unittest.TestCase):
+    def test_a_good_report_passes(self):
+        self.assertEqual([m for m in l0_musts.judge(good_report()) if not m["pass"]], [])
+
+    def test_each_wrong_value_is_noticed(self):
+        for path, value in SPOILT.items():
+            with self.subTest(path=path):
+                broken = [m for m in l0_musts.judge(spoil(path, value)) if not m["pass"]]
+                self.assertTrue(broken)
+                self.assertTrue(all(m["why"] for m in broken))
+
+    def test_what_was_not_measured_does_not_pass(self):
+        for path in SPOILT:
+            if path[0] in ("failure", "checkpoints", "buffers") or len(path) > 1 and path[0] == "qemu":
+                continue
+            with self.subTest(path=path):
+                broken = [m for m in l0_musts.judge(spoil(path, None)) if not m["pass"]]
+                self.assertTrue(broken)
+                self.assertTrue(any(not m["measured"] for m in broken))
+
+
+if __name__ == "__main__":
+    unittest.main()
