@@ -207,6 +207,9 @@ void BlobTable::count(vrl_event event) noexcept
     case VRL_EVENT_COMMAND_ERROR:
         ++resources_.counters.command_errors;
         break;
+    case VRL_EVENT_SUPERSEDED:
+        ++resources_.counters.superseded;
+        break;
     }
 }
 

@@ -31,6 +31,7 @@ struct Host {
 /// Totals since the table was made; a device reset does not clear them.
 struct Counters {
     uint64_t flips = 0;
+    uint64_t superseded = 0;
     uint64_t flushes = 0;
     uint64_t exports = 0;
     uint64_t exports_failed = 0;

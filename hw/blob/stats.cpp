@@ -59,6 +59,7 @@ std::string BlobTable::stats_json() const
     const Counters &counters = resources_.counters;
     const Json totals{
         {"flips", counters.flips},
+        {"superseded", counters.superseded},
         {"flushes", counters.flushes},
         {"exports", counters.exports},
         {"exports_failed", counters.exports_failed},

@@ -40,6 +40,7 @@ static const struct vrl_ops table_ops = {
 
 static void drop_all(VramGPU *vg)
 {
+    vg->held_for_flip = 0;
     vram_scanout_reset(vg);
     vrl_table_reset(vg->table);
 }

@@ -12,22 +12,29 @@
 
 #define FLUSH_TIMEOUT_MS 500
 
+static void arm_timer(VramGPU *vg)
+{
+    if (!timer_pending(vg->flush_timer))
+        timer_mod(vg->flush_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + FLUSH_TIMEOUT_MS);
+}
+
 static void hold_answer(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
 {
     VramGPU *vg = VRAM_GPU(g);
 
     QTAILQ_INSERT_TAIL(&g->fenceq, cmd, next);
     g->inflight++;
-    if (!timer_pending(vg->flush_timer))
-        timer_mod(vg->flush_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + FLUSH_TIMEOUT_MS);
+    if (vram_scanout_flip_pending(vg))
+        vg->held_for_flip++;
+    arm_timer(vg);
 }
 
-static void answer_held(VirtIOGPU *g)
+/* Answers the oldest @count of the held commands. */
+static void answer_held(VirtIOGPU *g, uint32_t count)
 {
     struct virtio_gpu_ctrl_command *cmd;
 
-    timer_del(VRAM_GPU(g)->flush_timer);
-    while ((cmd = QTAILQ_FIRST(&g->fenceq))) {
+    for (; count && (cmd = QTAILQ_FIRST(&g->fenceq)); count--) {
         QTAILQ_REMOVE(&g->fenceq, cmd, next);
         g->inflight--;
         vram_parent_response_nodata(g, cmd, VIRTIO_GPU_RESP_OK_NODATA);
@@ -35,9 +42,25 @@ static void answer_held(VirtIOGPU *g)
     }
 }
 
+/* The frame that was held is released: its flushes are answered, the pending flip becomes the frame. */
+static void next_frame(VramGPU *vg)
+{
+    VirtIOGPU *g = VIRTIO_GPU(vg);
+    uint32_t held_for_flip = vg->held_for_flip;
+
+    timer_del(vg->flush_timer);
+    vg->held_for_flip = 0;
+    answer_held(g, g->inflight - MIN(held_for_flip, g->inflight));
+    vram_scanout_flip(vg);
+    if (!VIRTIO_GPU_BASE(vg)->renderer_blocked)
+        answer_held(g, g->inflight);
+    else if (g->inflight)
+        arm_timer(vg);
+}
+
 void vram_gl_flushed(VirtIOGPUBase *base)
 {
-    answer_held(VIRTIO_GPU(base));
+    next_frame(VRAM_GPU(base));
 }
 
 void vram_flush_timeout(void *opaque)
@@ -46,7 +69,7 @@ void vram_flush_timeout(void *opaque)
 
     vrl_table_log(vg->table, VRL_LOG_HOST,
                   "a display consumer has kept a frame for 500 ms: the guest's flush is answered without it");
-    answer_held(VIRTIO_GPU(vg));
+    next_frame(vg);
 }
 
 /* Carries out one command. It is answered when this returns, or waits in fenceq for a consumer. */

@@ -101,6 +101,7 @@ static void let_go(VramGPU *vg, uint32_t scanout_id)
     VramShowing was = s->showing;
 
     s->showing = VRAM_SHOWING_NOTHING;
+    s->shown = 0;
     s->current = NULL;
     if (was == VRAM_SHOWING_DMABUF)
         dpy_gl_scanout_disable(con);
@@ -121,6 +122,14 @@ static void tell_parent(VramGPU *vg, uint32_t scanout_id, uint32_t id, uint32_t 
     scanout->ds = NULL;
 }
 
+static void resize_console(VramScanout *s, QemuConsole *con)
+{
+    if (s->fb.width != s->console_width || s->fb.height != s->console_height)
+        qemu_console_resize(con, (int)s->fb.width, (int)s->fb.height);
+    s->console_width = s->fb.width;
+    s->console_height = s->fb.height;
+}
+
 static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
@@ -132,11 +141,12 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     known = known_buffer(vg, scanout_id);
     if (!known)
         return false;
-    if (s->fb.width != s->console_width || s->fb.height != s->console_height)
-        qemu_console_resize(con, (int)s->fb.width, (int)s->fb.height);
-    s->console_width = s->fb.width;
-    s->console_height = s->fb.height;
+    s->flip_pending = s->showing == VRAM_SHOWING_DMABUF && VIRTIO_GPU_BASE(vg)->renderer_blocked;
+    if (s->flip_pending)
+        return true;
+    resize_console(s, con);
     s->showing = VRAM_SHOWING_DMABUF;
+    s->shown = s->id;
     s->current = known;
     dpy_gl_scanout_dmabuf(con, known->dmabuf);
     return true;
@@ -156,14 +166,22 @@ static bool show_surface(VramGPU *vg, uint32_t scanout_id)
                             qemu_create_displaysurface_from((int)s->fb.width, (int)s->fb.height, s->format,
                                                             (int)s->fb.stride, pixels));
     s->showing = VRAM_SHOWING_SURFACE;
+    s->shown = s->id;
     return true;
 }
 
 static enum vrl_status show(VramGPU *vg, uint32_t scanout_id)
 {
-    if (!show_dmabuf(vg, scanout_id) && !show_surface(vg, scanout_id))
-        return VRL_ERR_OUT_OF_MEMORY;
-    return VRL_OK;
+    VramScanout *s = &vg->scanout[scanout_id];
+
+    if (s->flip_pending)
+        vrl_table_count(vg->table, VRL_EVENT_SUPERSEDED);
+    s->flip_pending = false;
+    s->flush_pending = false;
+    if (show_dmabuf(vg, scanout_id) || show_surface(vg, scanout_id))
+        return VRL_OK;
+    let_go(vg, scanout_id);
+    return VRL_ERR_OUT_OF_MEMORY;
 }
 
 /* --- the guest's side */
@@ -259,8 +277,10 @@ void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         VramScanout *s = &vg->scanout[i];
 
-        if (s->id == id)
+        if (s->shown == id)
             let_go(vg, i);
+        if (s->id == id)
+            s->flip_pending = s->flush_pending = false;
         for (unsigned k = 0; k < VRAM_KNOWN_BUFFERS; k++) {
             if (s->known[k].id == id)
                 drop_known(console(vg, i), &s->known[k]);
@@ -304,21 +324,57 @@ static bool damage_of(const VramScanout *s, const struct virtio_gpu_rect *rect, 
     return true;
 }
 
+/* Hands damage to whoever shows the scanout. */
+static void present(VramGPU *vg, uint32_t scanout_id, const Damage *d)
+{
+    const VramScanout *s = &vg->scanout[scanout_id];
+    QemuConsole *con = console(vg, scanout_id);
+
+    if (s->showing == VRAM_SHOWING_DMABUF) {
+        dpy_gl_update(con, d->x, d->y, d->width, d->height);
+    } else if (s->showing == VRAM_SHOWING_SURFACE) {
+        vrl_table_flush(vg->table, s->shown, &s->fb, d->x, d->y, d->width, d->height);
+        dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);
+    }
+}
+
 void vram_scanout_flush(VramGPU *vg, uint32_t id, const struct virtio_gpu_rect *rect)
 {
     vrl_table_count(vg->table, VRL_EVENT_FLUSH);
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-        const VramScanout *s = &vg->scanout[i];
+        VramScanout *s = &vg->scanout[i];
         Damage d;
 
-        if (s->id != id || s->showing == VRAM_SHOWING_NOTHING || !damage_of(s, rect, &d))
+        if (s->id != id || !damage_of(s, rect, &d))
             continue;
-        if (s->showing == VRAM_SHOWING_DMABUF) {
-            dpy_gl_update(console(vg, i), d.x, d.y, d.width, d.height);
+        if (s->flip_pending)
+            s->flush_pending = true;
+        else if (s->shown == id)
+            present(vg, i, &d);
+    }
+}
+
+bool vram_scanout_flip_pending(const VramGPU *vg)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        if (vg->scanout[i].flip_pending)
+            return true;
+    }
+    return false;
+}
+
+void vram_scanout_flip(VramGPU *vg)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        VramScanout *s = &vg->scanout[i];
+        const Damage all = {0, 0, s->fb.width, s->fb.height};
+        bool flush = s->flush_pending;
+
+        if (!s->flip_pending)
             continue;
-        }
-        vrl_table_flush(vg->table, id, &s->fb, d.x, d.y, d.width, d.height);
-        dpy_gfx_update(console(vg, i), (int)d.x, (int)d.y, (int)d.width, (int)d.height);
+        s->flip_pending = false;
+        if (show(vg, i) == VRL_OK && flush)
+            present(vg, i, &all);
     }
 }
 

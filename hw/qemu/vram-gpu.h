@@ -43,6 +43,9 @@ typedef struct VramScanout {
     pixman_format_code_t format;
     uint32_t x, y; /* the rectangle's place in the framebuffer, for damage */
     VramShowing showing;
+    uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending */
+    bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
+    bool flush_pending;       /* and flushed */
     VramKnownBuffer *current; /* while showing a dma-buf */
     VramKnownBuffer known[VRAM_KNOWN_BUFFERS];
     unsigned next_victim;
@@ -57,7 +60,8 @@ typedef struct VramGPU {
     struct vrl_table *table;
     VramRegions *regions;
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
-    QEMUTimer *flush_timer; /* bounds how long a consumer may hold a fenced flush */
+    QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
+    uint32_t held_for_flip; /* the last so many commands in fenceq wait for the pending flip */
     QEMUBH *parent_reset_bh;
 } VramGPU;
 
@@ -84,6 +88,11 @@ void vram_scanout_restore(VramGPU *vg, uint32_t id);
 /* Forgets all bindings of the blob. */
 void vram_scanout_forget(VramGPU *vg, uint32_t id);
 void vram_scanout_flush(VramGPU *vg, uint32_t id, const struct virtio_gpu_rect *rect);
+/* While a consumer holds a frame, a flip waits for it: the display protocols drop what overtakes, and with it
+ * the reply that releases the frame. The last flip wins. */
+bool vram_scanout_flip_pending(const VramGPU *vg);
+/* Carries out pending flips and their flushes. */
+void vram_scanout_flip(VramGPU *vg);
 void vram_scanout_reset(VramGPU *vg);
 void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id);
 

@@ -182,14 +182,19 @@ void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_fram
                      uint32_t y, uint32_t width, uint32_t height);
 
 /* Counts an event that only glue sees, for the stats. */
-enum vrl_event { VRL_EVENT_FLIP, VRL_EVENT_FLUSH, VRL_EVENT_COMMAND_ERROR };
+enum vrl_event {
+    VRL_EVENT_FLIP,
+    VRL_EVENT_FLUSH,
+    VRL_EVENT_COMMAND_ERROR,
+    VRL_EVENT_SUPERSEDED, /* a flip that was never shown: the guest flipped again before its turn came */
+};
 void vrl_table_count(struct vrl_table *table, enum vrl_event event);
 
 /* Logs through the table's rate limit, for glue's own refusals. */
 void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
 
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
- * { "totals": {"flips","flushes","exports","exports_failed","views","bytes_copied","revocations",
+ * { "totals": {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations",
  *              "command_errors","live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
  *              "region"}], "history": the last 64 blobs that are gone, in the same form } */
