@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "tests/unit/prime/fake_drm.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace vramlink::test {
+
+FakeDrm::FakeDrm()
+{
+    connectors.push_back(connector(DRM_MODE_CONNECTOR_HDMIA, {{1024, 768}, {1920, 1080}, {640, 480}}));
+}
+
+ConnectorInfo FakeDrm::connector(uint32_t type, const std::vector<std::pair<int, int>> &sizes)
+{
+    ConnectorInfo info;
+    info.id = 31;
+    info.type = type;
+    info.type_index = 1;
+    info.connected = true;
+    info.possible_crtcs = {41};
+    for (const auto &[width, height] : sizes) {
+        drmModeModeInfo mode{};
+        mode.hdisplay = static_cast<uint16_t>(width);
+        mode.vdisplay = static_cast<uint16_t>(height);
+        mode.vrefresh = 60;
+        mode.clock = static_cast<uint32_t>(width * height / 16);
+        mode.type = info.modes.empty() ? DRM_MODE_TYPE_PREFERRED : 0;
+        info.modes.push_back(mode);
+    }
+    return info;
+}
+
+int FakeDrm::open(const char *)
+{
+    return ::open("/dev/null", O_RDWR | O_CLOEXEC); // NOLINT: POSIX
+}
+
+int FakeDrm::get_cap(int, uint64_t capability, uint64_t *value)
+{
+    *value = capability == DRM_CAP_PRIME ? prime_cap : modifiers_cap;
+    return 0;
+}
+
+int FakeDrm::prime_fd_to_handle(int, int dmabuf, uint32_t *handle)
+{
+    ++imports;
+    if (import_error)
+        return -import_error;
+    struct stat st {};
+    if (fstat(dmabuf, &st) < 0)
+        return -EBADF;
+    for (const auto &[open, object] : handles) {
+        if (object == st.st_ino) {
+            *handle = open; // as the kernel: the handle that is open already, not counted again
+            return 0;
+        }
+    }
+    *handle = next_handle_++;
+    handles[*handle] = st.st_ino;
+    return 0;
+}
+
+int FakeDrm::gem_close(int, uint32_t handle)
+{
+    if (handles.erase(handle) == 1)
+        return 0;
+    ++bad_closes;
+    return -EINVAL;
+}
+
+int FakeDrm::add_framebuffer(int, const FramebufferRequest &request, uint32_t *id)
+{
+    requests.push_back(request);
+    if (addfb_error)
+        return -addfb_error;
+    const auto object = handles.find(request.handles[0]);
+    if (object == handles.end())
+        return -ENOENT;
+    for (int plane = 1; plane < 4; plane++) {
+        if (request.handles[plane] || request.pitches[plane] || request.offsets[plane] ||
+            request.modifiers[plane])
+            return -EINVAL;
+    }
+    *id = next_framebuffer_++;
+    framebuffers[*id] = object->second;
+    return 0;
+}
+
+int FakeDrm::remove_framebuffer(int, uint32_t id)
+{
+    calls.push_back("rmfb " + std::to_string(id));
+    if (framebuffers.erase(id) != 1) {
+        ++bad_closes;
+        return -ENOENT;
+    }
+    if (crtc.framebuffer == id)
+        crtc = {};
+    return 0;
+}
+
+int FakeDrm::create_dumb(int, uint32_t width, uint32_t height, DumbAllocation *out)
+{
+    if (dumb_error)
+        return -dumb_error;
+    const uint32_t pitch = (width * 4 + 255) / 256 * 256;
+    *out = {next_handle_++, pitch, uint64_t{pitch} * height};
+    handles[out->handle] = next_dumb_++;
+    return 0;
+}
+
+int FakeDrm::map_dumb(int, const DumbAllocation &dumb, void **address)
+{
+    if (map_error)
+        return -map_error;
+    *address = std::malloc(dumb.size);
+    mappings.insert(*address);
+    return 0;
+}
+
+void FakeDrm::unmap_dumb(void *address, size_t)
+{
+    bad_closes += mappings.erase(address) != 1;
+    std::free(address);
+}
+
+int FakeDrm::get_connectors(int, std::vector<ConnectorInfo> *out)
+{
+    *out = connectors;
+    return 0;
+}
+
+int FakeDrm::get_crtc(int, uint32_t, CrtcState *out)
+{
+    *out = crtc;
+    return 0;
+}
+
+int FakeDrm::set_crtc(int, uint32_t, uint32_t, const CrtcState &state)
+{
+    if (set_crtc_error)
+        return -set_crtc_error;
+    calls.push_back("set " + std::to_string(state.framebuffer));
+    crtc = state;
+    return 0;
+}
+
+int FakeDrm::page_flip(int, uint32_t, uint32_t framebuffer, uint64_t cookie)
+{
+    if (page_flip_error)
+        return -page_flip_error;
+    if (!flips.empty())
+        return -EBUSY;
+    calls.push_back("flip " + std::to_string(framebuffer));
+    crtc.framebuffer = framebuffer;
+    flips.push_back(cookie);
+    return 0;
+}
+
+int FakeDrm::read_flip_events(int, std::vector<uint64_t> *cookies)
+{
+    cookies->insert(cookies->end(), flips.begin(), flips.end());
+    flips.clear();
+    return 0;
+}
+
+int fake_dmabuf(uint64_t size)
+{
+    const int fd = memfd_create("dma-buf", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, static_cast<off_t>(size)) < 0)
+        std::abort();
+    return fd;
+}
+
+} // namespace vramlink::test

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// FakeDrm: a DRM driver made of maps. It keeps the kernel's rules that matter here (handles are not counted
+// per import, framebuffers hold the object, removing a shown framebuffer turns the CRTC off) and answers
+// errors where a test asks for them. It counts every object, so that tests see leaks from the outside.
+
+#ifndef VRAMLINK_TESTS_UNIT_PRIME_FAKE_DRM_HPP
+#define VRAMLINK_TESTS_UNIT_PRIME_FAKE_DRM_HPP
+
+#include "hw/prime/drm_api.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace vramlink::test {
+
+class FakeDrm final : public DrmApi {
+  public:
+    FakeDrm();
+
+    // What the driver answers. 0: success.
+    uint64_t prime_cap = 3;
+    uint64_t modifiers_cap = 0;
+    bool master = true;
+    int import_error = 0;
+    int addfb_error = 0;
+    int dumb_error = 0;
+    int map_error = 0;
+    int set_crtc_error = 0;
+    int page_flip_error = 0;
+    std::vector<ConnectorInfo> connectors;
+    CrtcState crtc; ///< now
+
+    // What happened.
+    std::map<uint32_t, uint64_t> handles;      ///< handle -> object
+    std::map<uint32_t, uint64_t> framebuffers; ///< id -> object
+    std::vector<FramebufferRequest> requests;
+    std::vector<uint64_t> flips; ///< cookies whose event is due
+    std::vector<std::string> calls;
+    int imports = 0;
+    int bad_closes = 0; ///< gem_close or RmFB of what does not exist
+    std::set<void *> mappings;
+
+    int open(const char *path) override;
+    int get_cap(int fd, uint64_t capability, uint64_t *value) override;
+    int is_master(int fd) override { return master; }
+    int prime_fd_to_handle(int fd, int dmabuf, uint32_t *handle) override;
+    int gem_close(int fd, uint32_t handle) override;
+    int add_framebuffer(int fd, const FramebufferRequest &request, uint32_t *id) override;
+    int remove_framebuffer(int fd, uint32_t id) override;
+    int create_dumb(int fd, uint32_t width, uint32_t height, DumbAllocation *out) override;
+    int map_dumb(int fd, const DumbAllocation &dumb, void **address) override;
+    void unmap_dumb(void *address, size_t size) override;
+    int get_connectors(int fd, std::vector<ConnectorInfo> *out) override;
+    int get_crtc(int fd, uint32_t crtc, CrtcState *out) override;
+    int set_crtc(int fd, uint32_t crtc, uint32_t connector, const CrtcState &state) override;
+    int page_flip(int fd, uint32_t crtc, uint32_t framebuffer, uint64_t cookie) override;
+    int read_flip_events(int fd, std::vector<uint64_t> *cookies) override;
+
+    /// A connected connector with modes of these sizes, the first one preferred.
+    static ConnectorInfo connector(uint32_t type, const std::vector<std::pair<int, int>> &sizes);
+
+  private:
+    uint32_t next_handle_ = 1;
+    uint32_t next_framebuffer_ = 100;
+    uint64_t next_dumb_ = 1'000'000'000;
+};
+
+/// A memfd of @p size bytes in the place of a dma-buf: it has an inode of its own and answers lseek.
+int fake_dmabuf(uint64_t size);
+
+} // namespace vramlink::test
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Presenter: what the screen shows and what is held, from the first frame to the last.
+
+#include "tests/unit/prime/fake_drm.hpp"
+#include "tools/viewer/log.hpp"
+#include "tools/viewer/presenter.hpp"
+#include "tools/viewer/stats.hpp"
+
+#include <drm_fourcc.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+
+namespace vramlink::test {
+namespace {
+
+class Presented : public ::testing::Test {
+  protected:
+    void SetUp() override
+    {
+        Log::level = LogLevel::error;
+        device = *DrmDevice::open(drm, "/dev/dri/card0");
+        output = *KmsOutput::open(*device);
+        presenter = std::make_unique<Presenter>(*output, [this](const std::string &why) { reason = why; });
+        presenter->connected();
+        idle = drm.framebuffers;
+    }
+    void TearDown() override
+    {
+        presenter.reset();
+        output.reset();
+        EXPECT_EQ(drm.handles.size(), 0U);
+        EXPECT_EQ(drm.framebuffers.size(), 0U);
+        EXPECT_EQ(drm.mappings.size(), 0U);
+        EXPECT_EQ(drm.bad_closes, 0);
+    }
+    DmabufFrame frame_of(int dmabuf) const
+    {
+        return {
+            UniqueFd(fcntl(dmabuf, F_DUPFD_CLOEXEC, 0)), {1024, 768, 4096, 0, DRM_FORMAT_XRGB8888, 0}, false};
+    }
+    void show(int dmabuf)
+    {
+        presenter->scanout_dmabuf(frame_of(dmabuf));
+        presenter->update_dmabuf({}, Completion([this] { ++answered; }));
+    }
+
+    FakeDrm drm;
+    std::unique_ptr<DrmDevice> device;
+    std::unique_ptr<KmsOutput> output;
+    std::unique_ptr<Presenter> presenter;
+    std::map<uint32_t, uint64_t> idle;
+    std::string reason;
+    int answered = 0;
+    const UniqueFd a{fake_dmabuf(4096 * 768)}, b{fake_dmabuf(4096 * 768)}, c{fake_dmabuf(4096 * 768)};
+};
+
+TEST_F(Presented, SixtyFramesOfThreeBuffersAreThreeImports)
+{
+    const int buffers[] = {a.get(), b.get(), c.get()};
+    for (int i = 0; i < 60; i++) {
+        show(buffers[i % 3]);
+        EXPECT_EQ(answered, i) << "not before the flip has ended";
+        ASSERT_TRUE(presenter->flip_events());
+        EXPECT_EQ(answered, i + 1);
+    }
+    EXPECT_EQ(presenter->counters().frames_flipped, 60U);
+    EXPECT_EQ(presenter->counters().bytes_copied, 0U);
+    EXPECT_EQ(drm.imports, 3);
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+}
+
+TEST_F(Presented, DisableShowsNeutralFirstThenLetsGoOfEverything)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    show(b.get()); // its flip is under way
+    const uint32_t shown = drm.crtc.framebuffer;
+    drm.calls.clear();
+    presenter->disable();
+    EXPECT_EQ(answered, 2);
+    EXPECT_EQ(drm.framebuffers, idle);
+    EXPECT_EQ(drm.crtc.framebuffer, idle.begin()->first);
+    ASSERT_GE(drm.calls.size(), 3U);
+    EXPECT_EQ(drm.calls[0], "set " + std::to_string(idle.begin()->first));
+    EXPECT_NE(std::find(drm.calls.begin(), drm.calls.end(), "rmfb " + std::to_string(shown)),
+              drm.calls.end());
+    EXPECT_EQ(presenter->counters().revocations, 1U);
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::neutral);
+
+    ASSERT_TRUE(presenter->flip_events()); // the late event of b's flip
+    show(a.get());                         // and it comes back by itself
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+    EXPECT_EQ(answered, 3);
+    EXPECT_EQ(drm.imports, 3);
+}
+
+TEST_F(Presented, DisableLetsGoEvenIfTheScreenRefusesTheNeutralFrame)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    drm.set_crtc_error = EACCES;
+    presenter->disable();
+    EXPECT_EQ(drm.framebuffers, idle);
+    EXPECT_EQ(drm.crtc.framebuffer, 0U) << "dark, as the kernel leaves it";
+}
+
+TEST_F(Presented, DisableOfNothingIsNoRevocation)
+{
+    presenter->disable();
+    EXPECT_EQ(presenter->counters().revocations, 0U);
+}
+
+TEST_F(Presented, RefusedBufferShowsNeutralAndHoldsNobody)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    drm.import_error = EOPNOTSUPP;
+    show(b.get());
+    EXPECT_EQ(answered, 2);
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::neutral);
+    EXPECT_EQ(drm.crtc.framebuffer, idle.begin()->first);
+    show(b.get());
+    EXPECT_EQ(answered, 3);
+    EXPECT_EQ(drm.imports, 2);
+    show(a.get()); // a known buffer still works
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+}
+
+TEST_F(Presented, RefusedFlipIsCountedAndHoldsNobody)
+{
+    drm.page_flip_error = EIO;
+    show(a.get());
+    EXPECT_EQ(answered, 1);
+    EXPECT_EQ(presenter->counters().flips_failed, 1U);
+    EXPECT_EQ(presenter->counters().frames_flipped, 0U);
+}
+
+TEST_F(Presented, FlipThatNeverEndsHoldsTheGuestForLessThanASecond)
+{
+    show(a.get());
+    const int64_t start = g_get_monotonic_time();
+    while (answered == 0 && g_get_monotonic_time() - start < 5 * G_USEC_PER_SEC)
+        g_main_context_iteration(nullptr, TRUE);
+    EXPECT_LT(g_get_monotonic_time() - start, G_USEC_PER_SEC);
+    EXPECT_EQ(presenter->counters().flips_failed, 1U);
+}
+
+TEST_F(Presented, FrameThatIsNeverUpdatedIsShownAllTheSame)
+{
+    presenter->scanout_dmabuf(frame_of(a.get()));
+    EXPECT_TRUE(drm.flips.empty());
+    while (drm.flips.empty())
+        g_main_context_iteration(nullptr, TRUE);
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->counters().frames_flipped, 1U);
+}
+
+TEST_F(Presented, PixelsAreCopiedCountedAndReplacedByADmabuf)
+{
+    const std::vector<uint8_t> raw(1024 * 768 * 4, 0x44);
+    presenter->scanout({1024, 768, 4096, PixelFormat::x8r8g8b8, raw});
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
+    presenter->update(1000, 700, {100, 100, 400, PixelFormat::x8r8g8b8, raw}); // reaches over the edge
+    EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4 + 24 * 68 * 4);
+    ASSERT_TRUE(presenter->flip_events());
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+    EXPECT_EQ(drm.mappings.size(), 1U) << "only the neutral frame is mapped";
+}
+
+TEST_F(Presented, LosingTheConnectionLetsGoBeforeAnybodyIsTold)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    presenter->disconnected("QEMU is gone");
+    EXPECT_EQ(reason, "QEMU is gone");
+    EXPECT_EQ(drm.framebuffers, idle);
+    EXPECT_FALSE(presenter->is_connected());
+}
+
+TEST_F(Presented, StatsSayWhatHappened)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    drm.addfb_error = EINVAL;
+    show(b.get());
+    const auto stats = collect_stats(*presenter);
+    EXPECT_EQ(stats.at("frames_flipped"), 1);
+    EXPECT_EQ(stats.at("prime_imports"), 1);
+    EXPECT_EQ(stats.at("imports_failed"), 1);
+    EXPECT_EQ(stats.at("gem_handles_open"), 0);
+    EXPECT_EQ(stats.at("framebuffers_open"), 2);
+    EXPECT_EQ(stats.at("showing"), "neutral");
+    EXPECT_EQ(stats.at("imports").size(), 2U);
+    EXPECT_TRUE(stats.at("imports")[0].at("live").get<bool>());
+    EXPECT_TRUE(stats.at("imports")[0].at("error").is_null());
+    EXPECT_EQ(stats.at("imports")[0].at("fourcc"), "XR24");
+    EXPECT_EQ(stats.at("imports")[1].at("error").get<std::string>().substr(0, 7), "EINVAL:");
+}
+
+TEST(StatsFile, IsReplacedInOneStepAndLeavesNothingBehind)
+{
+    const auto directory =
+        std::filesystem::temp_directory_path() / fmt::format("vramlink-stats-{}", getpid());
+    std::filesystem::create_directories(directory);
+    const auto path = directory / "stats.json";
+    ASSERT_TRUE(write_atomically(path, "one"));
+    ASSERT_TRUE(write_atomically(path, "two"));
+    std::string text;
+    std::ifstream(path) >> text;
+    EXPECT_EQ(text, "two");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
+    EXPECT_EQ(write_atomically(directory / "none" / "x", "one").error().code, ENOENT);
+    std::filesystem::remove_all(directory);
+}
+
+} // namespace
+} // namespace vramlink::test
