@@ -26,6 +26,9 @@ std::variant<Options, int> parse_options(int argc, char **argv)
     from->require_option(1);
     app.add_option("--console", options.console, "number of QEMU's console")->capture_default_str();
     app.add_flag("--reconnect", options.reconnect, "when the connection ends, try again every second");
+    app.add_flag(
+        "--allow-copy", options.allow_copy,
+        "copy dma-bufs that the device refuses (counted in bytes_copied) instead of showing nothing");
     app.add_option("--connect-timeout", options.connect_timeout, "seconds to wait for QEMU at the start")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();

@@ -28,6 +28,7 @@ struct Options {
     double connect_timeout = 10; ///< seconds
     unsigned console = 0;
     bool reconnect = false;
+    bool allow_copy = false; ///< copy what the device refuses
     LogLevel log_level = LogLevel::info;
 };
 

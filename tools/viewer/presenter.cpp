@@ -22,6 +22,7 @@ constexpr int64_t flip_overdue_us = 800'000;
 Presenter::Presenter(KmsOutput &output, std::function<void(const std::string &)> on_disconnect)
     : output_(output), on_disconnect_(std::move(on_disconnect)), importer_(output.device()),
       update_overdue_([this] {
+          copy_mapped();
           if (queue_.overdue())
               pump();
       }),
@@ -33,15 +34,24 @@ Presenter::Presenter(KmsOutput &output, std::function<void(const std::string &)>
 {
 }
 
+bool Presenter::resize_pixels(uint32_t width, uint32_t height)
+{
+    if (pixels_ && pixels_->width() == width && pixels_->height() == height)
+        return true;
+    auto buffer = DumbBuffer::create(output_.device(), width, height);
+    if (!buffer) {
+        frame_failed(buffer.error().text);
+        return false;
+    }
+    pixels_ = std::move(*buffer);
+    return true;
+}
+
 void Presenter::scanout(const Pixels &frame)
 {
-    if (!pixels_ || pixels_->width() != frame.width || pixels_->height() != frame.height) {
-        auto buffer = DumbBuffer::create(output_.device(), frame.width, frame.height);
-        if (!buffer)
-            return frame_failed(buffer.error().text);
-        pixels_ = std::move(*buffer);
-    }
-    update(0, 0, frame);
+    mapped_.reset();
+    if (resize_pixels(frame.width, frame.height))
+        update(0, 0, frame);
 }
 
 void Presenter::update(uint32_t x, uint32_t y, const Pixels &pixels)
@@ -63,25 +73,47 @@ void Presenter::scanout_dmabuf(DmabufFrame frame)
     if (frame.bottom_up && !std::exchange(said_bottom_up_, true))
         Log::warning("the guest's frames are bottom-up (y0_top); they are shown as they lie in memory");
 
+    mapped_.reset();
     auto buffer = importer_.import(frame.fd.get(), layout);
-    if (!buffer) {
-        if (buffer.error().text != last_failure_)
-            Log::error("{}", buffer.error().text);
-        last_failure_ = buffer.error().text;
-        if (showing_ != Showing::neutral || queue_.in_flight())
-            show_nothing();
-        queue_.clear();
-        return;
-    }
+    if (!buffer)
+        return copy_instead(std::move(frame), buffer.error().text);
     pixels_.reset(); // the queue keeps its framebuffer while it is on the screen
     queue_.scanout(std::move(*buffer));
     update_overdue_.arm(update_overdue_us);
+}
+
+void Presenter::copy_instead(DmabufFrame frame, const std::string &why)
+{
+    const FrameLayout layout = frame.layout;
+    std::string sentence = why;
+    if (allow_copy_) {
+        auto mapped = MappedDmabuf::map(std::move(frame.fd), layout);
+        if (mapped && resize_pixels(layout.width, layout.height)) {
+            mapped_ = std::move(*mapped);
+            queue_.scanout(pixels_->shown());
+            return update_overdue_.arm(update_overdue_us);
+        }
+        sentence += mapped ? "" : "; " + mapped.error().text;
+    }
+    if (sentence != last_failure_)
+        Log::error("{}", sentence);
+    last_failure_ = sentence;
+    if (showing_ != Showing::neutral || queue_.in_flight())
+        show_nothing();
+    queue_.clear();
+}
+
+void Presenter::copy_mapped()
+{
+    if (mapped_ && pixels_)
+        counters_.bytes_copied += mapped_->copy_to(*pixels_);
 }
 
 void Presenter::update_dmabuf(const Rect &, Completion done)
 {
     ++counters_.updates;
     update_overdue_.disarm();
+    copy_mapped();
     queue_.update(std::move(done));
     pump();
 }
@@ -146,6 +178,7 @@ void Presenter::show_nothing()
 void Presenter::let_go()
 {
     show_nothing();
+    mapped_.reset();
     pixels_.reset();
     importer_.forget_all(); // the queue's references are the last ones now
     queue_.clear();         // drops them, then answers who waits

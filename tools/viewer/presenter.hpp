@@ -14,6 +14,7 @@
 #include "hw/prime/prime_importer.hpp"
 #include "tools/viewer/display_sink.hpp"
 #include "tools/viewer/glib_ptr.hpp"
+#include "tools/viewer/mapped_dmabuf.hpp"
 
 #include <functional>
 #include <memory>
@@ -43,6 +44,8 @@ class Presenter final : public DisplaySink {
     void connected() override;
     void disconnected(const std::string &reason) override;
 
+    /// Copy dma-bufs that the device refuses, instead of showing nothing. Off at first.
+    void allow_copy(bool allowed) { allow_copy_ = allowed; }
     /// The output's device has events. An error means that the device is gone.
     Result<void> flip_events();
     /// We end the connection ourselves: shows the neutral frame and lets go of everything.
@@ -57,6 +60,9 @@ class Presenter final : public DisplaySink {
 
   private:
     void pump();
+    bool resize_pixels(uint32_t width, uint32_t height);
+    void copy_instead(DmabufFrame frame, const std::string &why);
+    void copy_mapped();
     void frame_is_visible();
     void frame_failed(const std::string &reason);
     void show_nothing();
@@ -66,9 +72,11 @@ class Presenter final : public DisplaySink {
     std::function<void(const std::string &)> on_disconnect_;
     PrimeImporter importer_;
     FrameQueue queue_;
-    std::unique_ptr<DumbBuffer> pixels_; ///< the frame of the last scanout() with pixels
+    std::unique_ptr<DumbBuffer> pixels_;   ///< the frame of the last scanout() with pixels
+    std::unique_ptr<MappedDmabuf> mapped_; ///< the frame of the last scanout_dmabuf(), if it has to be copied
     Counters counters_;
     Showing showing_ = Showing::neutral;
+    bool allow_copy_ = false;
     bool connected_ = false;
     unsigned times_connected_ = 0;
     bool said_bottom_up_ = false;

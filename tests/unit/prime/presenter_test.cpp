@@ -177,6 +177,22 @@ TEST_F(Presented, PixelsAreCopiedCountedAndReplacedByADmabuf)
     EXPECT_EQ(drm.mappings.size(), 1U) << "only the neutral frame is mapped";
 }
 
+TEST_F(Presented, RefusedBufferIsCopiedIfThatIsAllowed)
+{
+    drm.import_error = ENODEV;
+    presenter->allow_copy(true);
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(answered, 1);
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
+    EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4);
+    presenter->update_dmabuf({}, {});
+    EXPECT_EQ(presenter->counters().bytes_copied, 2U * 1024 * 768 * 4);
+    presenter->disable();
+    EXPECT_EQ(drm.framebuffers, idle);
+    EXPECT_EQ(drm.mappings.size(), 1U);
+}
+
 TEST_F(Presented, LosingTheConnectionLetsGoBeforeAnybodyIsTold)
 {
     show(a.get());
