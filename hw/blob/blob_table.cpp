@@ -69,7 +69,12 @@ void BlobTable::remember_rejected(uint32_t id, uint64_t size, Entries entries, c
 Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries entries)
 {
     const TranslateContext context{
-        ops_, opaque_, regions_, limits_.max_entries, resources_.extents.left(), limits_.max_extents_total};
+        .ops = ops_,
+        .opaque = opaque_,
+        .regions = regions_,
+        .max_entries = limits_.max_entries,
+        .extents_left = resources_.extents.left(),
+    };
     auto memory = translate_entries(context, size, entries);
     if (!memory) {
         if (memory.error().unreadable)

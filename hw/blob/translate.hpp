@@ -18,6 +18,10 @@
 
 namespace vramlink {
 
+/// Calls of ops.translate for one command: an IOMMU answers page by page, and 2^20 pages are 4 GiB. A guest
+/// may name the same memory again and again, so the blob's size alone bounds nothing.
+inline constexpr uint64_t max_pieces_per_command = 1024 * 1024;
+
 /// Where translations come from and what one command may cost.
 struct TranslateContext {
     const vrl_ops &ops;
@@ -25,7 +29,7 @@ struct TranslateContext {
     RegionRegistry &regions;
     uint32_t max_entries;  ///< per command
     uint64_t extents_left; ///< of the table's limit
-    uint64_t max_pieces;   ///< calls of ops.translate per command: an IOMMU answers page by page
+    uint64_t max_pieces = max_pieces_per_command;
 };
 
 /// The memory of @p size bytes behind @p entries, cut to size rounded up to a page and never past what the

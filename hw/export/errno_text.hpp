@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 
@@ -15,6 +16,8 @@ namespace vramlink {
 /// @p code as its symbolic name, or as a number when it has none.
 inline std::string errno_name(int code)
 {
+    if (code == EOPNOTSUPP) // the kernel's word for it; glibc says ENOTSUP, the same number
+        return "EOPNOTSUPP";
     const char *name = ::strerrorname_np(code);
     return name != nullptr ? name : fmt::format("errno {}", code);
 }
