@@ -16,23 +16,29 @@ configure() { # configure NAME OPTION...
     fi
 }
 
-# ensure_build NAME TARGET_INI OPTION...: configured with these options and compiled
+# ensure_build NAME TARGET TARGET_INI OPTION...: configured with these options, and TARGET compiled
 ensure_build() {
-    local name=$1 ini=$2 key
-    shift 2
+    local name=$1 target=$2 ini=$3 key
+    shift 3
     key=$({ echo "$*"; cat "$ini"; } | digest)
     if ! fresh "$BUILD/$name.stamp" "$key" "$BUILD/$name/build.ninja"; then
         step "configure-$name" "configured build/$name" configure "$name" "$@"
         stamp "$BUILD/$name.stamp" "$key"
     fi
-    step "build-$name" "built build/$name" ninja -j "$JOBS" -C "$BUILD/$name"
+    step "build-$name" "built build/$name" ninja -j "$JOBS" -C "$BUILD/$name" "$target"
 }
 
 ensure_builds() {
-    ensure_build host "$HEADERS/host/target.ini" "-Dqemu_headers=$HEADERS/host"
-    ensure_build lab "$HEADERS/lab/target.ini" "-Dqemu_headers=$HEADERS/lab" -Dtests=false -Dviewer=disabled
+    ensure_build host all "$HEADERS/host/target.ini" "-Dqemu_headers=$HEADERS/host"
+    ensure_build lab all "$HEADERS/lab/target.ini" "-Dqemu_headers=$HEADERS/lab" -Dtests=false -Dviewer=disabled
 }
 
 ensure_asan() {
-    ensure_build asan /dev/null -Db_sanitize=address,undefined -Db_lundef=false -Dviewer=disabled -Dqemu_headers=
+    ensure_build asan meson-test-prereq /dev/null -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dviewer=disabled -Dqemu_headers=
+}
+
+run_build() {
+    ensure_setup
+    locked "$BUILD/lock" ensure_builds
 }

@@ -68,22 +68,19 @@ stamp() { # stamp STAMP KEY
     printf '%s\n' "$2" >"$1"
 }
 
-# One writer of the cache and of build/ at a time; a second ./dev waits here.
-take_lock() {
-    [ -n "${VRAMLINK_LOCKED:-}" ] && return 0
-    mkdir -p "$CACHE"
-    exec 9>"$CACHE/lock"
-    if ! flock --nonblock 9; then
-        say "waiting for another ./dev that uses $CACHE"
-        flock 9
-    fi
-    export VRAMLINK_LOCKED=1
-}
-
-drop_lock() {
-    [ -n "${VRAMLINK_LOCKED:-}" ] || return 0
-    exec 9>&-
-    unset VRAMLINK_LOCKED
+# locked FILE CMD...: one at a time; a second ./dev waits here. CMD runs in a subshell.
+locked() {
+    local file=$1
+    shift
+    mkdir -p "$(dirname "$file")"
+    (
+        exec 9>"$file"
+        if ! flock --nonblock 9; then
+            say "waiting for another ./dev ($file)"
+            flock 9
+        fi
+        "$@"
+    )
 }
 
 as_root() {

@@ -57,9 +57,7 @@ lint_python() {
 }
 
 run_lint() {
-    ensure_setup
-    ensure_builds
-    drop_lock
+    run_build
     local check failed=0 start status
     mkdir -p "$LOGS"
     for check in format shell python cppcheck tidy; do

@@ -124,7 +124,9 @@ ensure_all_headers() {
         --library-path "$root/usr/lib/x86_64-linux-gnu"
 }
 
-ensure_setup() {
+ensure_setup() { locked "$CACHE/lock" set_up; }
+
+set_up() {
     ensure_packages
     ensure_lab current
     ensure_all_headers

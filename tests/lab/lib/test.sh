@@ -39,11 +39,9 @@ run_tests() {
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     trap 'say "0 passed, 1 failed"' EXIT # a failed build is a failed test run
-    ensure_setup
-    ensure_builds
-    ensure_asan
+    run_build
+    locked "$BUILD/lock" ensure_asan
     trap - EXIT
-    drop_lock
     suite_meson unit "$BUILD/host"
     suite_meson asan "$BUILD/asan"
     local script
