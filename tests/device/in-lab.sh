@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 bound=$("${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/bind-vfio")
 VRAMLINK_VFIO=$(echo "$bound" | cut -d ' ' -f 1 | sort | tr '\n' ' ')
 export VRAMLINK_VFIO
-modprobe udmabuf
+[ -e /dev/udmabuf ] || modprobe udmabuf # built into some kernels
 export TMPDIR=/run
 export QTEST_QEMU_BINARY=qemu-system-x86_64
 export VRAMLINK_PLUGIN="$here/qemu-vramlink.so"
