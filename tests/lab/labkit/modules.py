@@ -11,7 +11,7 @@ def add(archive, kernel_root, names):
     """Adds the modules, uncompressed, and the lists that busybox's modprobe reads."""
     base = _modules_directory(Path(kernel_root))
     paths = _read_dependencies(base / "modules.dep")
-    soft = _read_soft_dependencies(base / "modules.softdep")
+    soft = _read_soft_dependencies(base / "modules.softdep", _read_aliases(base / "modules.alias"))
     builtin = {_name(line) for line in (base / "modules.builtin").read_text().split()}
     needed = {}
     for name in names:
@@ -58,11 +58,22 @@ def _read_dependencies(file):
     return result
 
 
-def _read_soft_dependencies(file):
-    """Only what must come before: `softdep NAME pre: A B post: C`."""
+def _read_soft_dependencies(file, aliases):
+    """Only what must come before: `softdep NAME pre: A B post: C`. A and B may be aliases of several modules."""
     result = {}
     for match in re.finditer(r"^softdep (\S+) .*?pre: ([^:]*?)(?: \w+:.*)?$", file.read_text(), re.MULTILINE):
-        result[_canonical(match[1])] = [_canonical(name) for name in match[2].split()]
+        names = [_canonical(name) for name in match[2].split()]
+        result[_canonical(match[1])] = [module for name in names for module in aliases.get(name, [name])]
+    return result
+
+
+def _read_aliases(file):
+    """{alias: module names}; patterns, which only devices match, are left out."""
+    result = {}
+    for line in file.read_text().splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0] == "alias" and "*" not in words[1]:
+            result.setdefault(_canonical(words[1]), []).append(_canonical(words[2]))
     return result
 
 
