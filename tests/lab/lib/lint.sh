@@ -9,11 +9,15 @@ lint_format() {
     tracked '*.c' '*.h' '*.cpp' '*.hpp' | xargs -r clang-format --dry-run -Werror
 }
 
-# clang 14 with libstdc++ 12 sees std::expected only with the concepts macro of C++20.
+# clang 16 with libstdc++ 12 sees std::expected only with the concepts macro of C++20; clang-tidy 14, bookworm's
+# default, crashes on it.
 tidy_one() {
     local extra=(--extra-arg=-Wno-unknown-warning-option)
-    case $1 in *.cpp) extra+=(--extra-arg=-D__cpp_concepts=202002L --extra-arg=-Wno-builtin-macro-redefined) ;; esac
-    clang-tidy --quiet -p "$BUILD/host" "${extra[@]}" "$1"
+    case $1 in *.cpp)
+        extra+=(--extra-arg=-D__cpp_concepts=202002L --extra-arg=-Wno-builtin-macro-redefined --extra-arg=-Wno-macro-redefined)
+        ;;
+    esac
+    clang-tidy-16 --quiet -p "$BUILD/host" "${extra[@]}" "$1"
 }
 
 lint_tidy() {
