@@ -61,6 +61,10 @@ class Ground {
     [[nodiscard]] static BlobScanout scanout_of(std::uint32_t id, const Picture &picture);
 };
 
+/// Maps that QEMU's allocator may add between two looks. A leak test repeats its mistake more often than
+/// this.
+inline constexpr int heap_maps = 8;
+
 /// The lines of QEMU's stderr in which the plugin speaks of a guest's mistake. (A host without udmabuf is
 /// told so in others.)
 [[nodiscard]] std::vector<std::string> sentences(const std::string &messages);
