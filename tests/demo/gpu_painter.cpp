@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <string>
 
 #include <sys/utsname.h>
@@ -50,40 +51,58 @@ Result<void> perform(const Job &job, Channel &channel)
     return Painter(job, *gpu, *card, channel).run();
 }
 
+const char *name_of(int code)
+{
+    const char *name = ::strerrorname_np(code);
+    return name != nullptr ? name : "?";
+}
+
 int complain(const Error &error)
 {
-    const char *name = ::strerrorname_np(error.code);
-    fmt::print(stderr, "gpu-painter: {} (-{})\n", error.text, name != nullptr ? name : "?");
+    fmt::print(stderr, "gpu-painter: {} (-{})\n", error.text, name_of(error.code));
     return 1;
+}
+
+struct Options {
+    Job job;
+    std::string port = "vramlink.demo";
+    std::string path; ///< instead of the port, if not empty
+};
+
+int run(const Options &options)
+{
+    auto channel = options.path.empty() ? Channel::open_port(options.port) : Channel::open_path(options.path);
+    if (!channel)
+        return complain(channel.error());
+    const auto performed = perform(options.job, *channel);
+    if (performed)
+        return 0;
+    const Error &error = performed.error();
+    if (auto told = channel->report("error", {{"text", error.text}, {"errno", name_of(error.code)}}); !told)
+        complain(told.error());
+    return complain(error);
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
-    Job job;
-    std::string port = "vramlink.demo";
-    std::string path;
-    CLI::App app{"Paints test cards into a passthrough GPU's VRAM and shows them on virtio-gpu"};
-    app.add_option("--seed", job.seed, "which pages and which picture");
-    app.add_option("--frames", job.frames, "frames to show")->check(CLI::Range(1U, 1'000'000U));
-    app.add_option("--width", job.width, "pixels")->check(CLI::Range(16U, 8192U));
-    app.add_option("--height", job.height, "pixels")->check(CLI::Range(16U, 8192U));
-    app.add_option("--checkpoints", job.checkpoints, "stops among the frames")->check(CLI::Range(1U, 1000U));
-    app.add_option("--port", port, "virtio-serial port to report to");
-    app.add_option("--channel", path, "device or socket to report to, instead of a port");
-    CLI11_PARSE(app, argc, argv);
-
-    auto channel = path.empty() ? Channel::open_port(port) : Channel::open_path(path);
-    if (!channel)
-        return complain(channel.error());
-    const auto performed = perform(job, *channel);
-    if (performed)
-        return 0;
-    const Error &error = performed.error();
-    const char *name = ::strerrorname_np(error.code);
-    if (auto told = channel->report("error", {{"text", error.text}, {"errno", name != nullptr ? name : "?"}});
-        !told)
-        complain(told.error());
-    return complain(error);
+    try {
+        Options options;
+        Job &job = options.job;
+        CLI::App app{"Paints test cards into a passthrough GPU's VRAM and shows them on virtio-gpu"};
+        app.add_option("--seed", job.seed, "which pages and which picture");
+        app.add_option("--frames", job.frames, "frames to show")->check(CLI::Range(1U, 1'000'000U));
+        app.add_option("--width", job.width, "pixels")->check(CLI::Range(16U, 8192U));
+        app.add_option("--height", job.height, "pixels")->check(CLI::Range(16U, 8192U));
+        app.add_option("--checkpoints", job.checkpoints, "stops among the frames")
+            ->check(CLI::Range(1U, 1000U));
+        app.add_option("--port", options.port, "virtio-serial port to report to");
+        app.add_option("--channel", options.path, "device or socket to report to, instead of a port");
+        CLI11_PARSE(app, argc, argv);
+        return run(options);
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "gpu-painter: {}\n", error.what());
+        return 1;
+    }
 }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdio>
+#include <exception>
 #include <optional>
 #include <unordered_set>
 
@@ -22,6 +23,9 @@ namespace {
 using namespace vramlink;
 using namespace vramlink::demo;
 
+constexpr int kEqual = 0;
+constexpr int kDifferent = 1;
+constexpr int kCouldNotLook = 2;
 constexpr std::size_t kManyColours = 4096; // counting stops here: enough to tell a picture from a plain frame
 
 struct Comparison {
@@ -70,57 +74,66 @@ struct Options {
     bool compare = false;
 };
 
+int complain(const Error &error)
+{
+    fmt::print(stderr, "testcard-check: {}\n", error.text);
+    return kCouldNotLook;
+}
+
+/// Adds what the comparison found to @p result; true when picture and card are equal.
+bool compare_with_card(const Image &image, CardSpec spec, nlohmann::json &result)
+{
+    const bool right_size =
+        (spec.width == 0 || spec.width == image.width) && (spec.height == 0 || spec.height == image.height);
+    spec.width = image.width;
+    spec.height = image.height;
+    const Comparison found = compare(image, TestCard(spec));
+    result["seed"] = spec.seed;
+    result["frame"] = spec.frame;
+    result["right_size"] = right_size;
+    result["mismatching_pixels"] = found.mismatching;
+    result["mismatching_pages"] = found.mismatching_pages;
+    if (found.first)
+        result["first"] = *found.first;
+    return right_size && found.mismatching == 0;
+}
+
 int check(const Options &options)
 {
     const auto image = read_ppm(options.ppm);
-    if (!image) {
-        fmt::print(stderr, "testcard-check: {}\n", image.error().text);
-        return 2;
-    }
+    if (!image)
+        return complain(image.error());
     if (!options.png.empty()) {
-        if (auto written = write_png(*image, options.png); !written) {
-            fmt::print(stderr, "testcard-check: {}\n", written.error().text);
-            return 2;
-        }
+        if (auto written = write_png(*image, options.png); !written)
+            return complain(written.error());
     }
     nlohmann::json result{{"width", image->width},
                           {"height", image->height},
                           {"pixels", std::uint64_t{image->width} * image->height},
                           {"distinct_colours", count_colours(*image)}};
-    bool equal = true;
-    if (options.compare) {
-        CardSpec spec = options.spec;
-        const bool right_size = (spec.width == 0 || spec.width == image->width) &&
-                                (spec.height == 0 || spec.height == image->height);
-        spec.width = image->width;
-        spec.height = image->height;
-        const Comparison found = compare(*image, TestCard(spec));
-        equal = right_size && found.mismatching == 0;
-        result["seed"] = spec.seed;
-        result["frame"] = spec.frame;
-        result["right_size"] = right_size;
-        result["mismatching_pixels"] = found.mismatching;
-        result["mismatching_pages"] = found.mismatching_pages;
-        if (found.first)
-            result["first"] = *found.first;
-    }
+    const bool equal = !options.compare || compare_with_card(*image, options.spec, result);
     fmt::print("{}\n", result.dump());
-    return equal ? 0 : 1;
+    return equal ? kEqual : kDifferent;
 }
 
 } // namespace
 
 int main(int argc, char **argv)
 {
-    Options options;
-    CLI::App app{"Compares a screendump with the test card, pixel for pixel"};
-    app.add_option("ppm", options.ppm, "screendump (binary PPM)")->required();
-    app.add_option("--seed", options.spec.seed);
-    const auto *frame = app.add_option("--frame", options.spec.frame, "compare with this frame's card");
-    app.add_option("--width", options.spec.width, "width that the picture must have");
-    app.add_option("--height", options.spec.height, "height that the picture must have");
-    app.add_option("--png", options.png, "write the screendump as PNG");
-    CLI11_PARSE(app, argc, argv);
-    options.compare = frame->count() != 0;
-    return check(options);
+    try {
+        Options options;
+        CLI::App app{"Compares a screendump with the test card, pixel for pixel"};
+        app.add_option("ppm", options.ppm, "screendump (binary PPM)")->required();
+        app.add_option("--seed", options.spec.seed);
+        const auto *frame = app.add_option("--frame", options.spec.frame, "compare with this frame's card");
+        app.add_option("--width", options.spec.width, "width that the picture must have");
+        app.add_option("--height", options.spec.height, "height that the picture must have");
+        app.add_option("--png", options.png, "write the screendump as PNG");
+        CLI11_PARSE(app, argc, argv);
+        options.compare = frame->count() != 0;
+        return check(options);
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "testcard-check: {}\n", error.what());
+        return kCouldNotLook;
+    }
 }

@@ -119,11 +119,11 @@ Result<void> VfioGpu::map_bar(std::uint32_t bar)
     if (info->size == 0 || (info->flags & VFIO_REGION_INFO_FLAG_MMAP) == 0)
         return fail(EINVAL,
                     fmt::format("BAR {} of {} bytes cannot be mapped", bar, std::uint64_t{info->size}));
-    void *memory = ::mmap(nullptr, info->size, PROT_READ | PROT_WRITE, MAP_SHARED, device_.get(),
-                          static_cast<off_t>(info->offset));
+    auto *memory = static_cast<std::byte *>(::mmap(nullptr, info->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                                   device_.get(), static_cast<off_t>(info->offset)));
     if (memory == MAP_FAILED) // NOLINT(performance-no-int-to-ptr): the macro's own cast
         return fail_errno(fmt::format("cannot map {} bytes of BAR {}", std::uint64_t{info->size}, bar));
-    vram_ = Mapping({static_cast<std::byte *>(memory), info->size});
+    vram_ = Mapping(std::span(memory, info->size));
     bar_ = bar;
     return {};
 }
