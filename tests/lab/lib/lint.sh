@@ -38,8 +38,8 @@ for command in json.load(open(sys.argv[1])):
 lint_cppcheck() {
     cd "$REPO"
     tracked '*.c' '*.cpp' | xargs -r cppcheck --quiet -j "$JOBS" --error-exitcode=1 --inline-suppr -I include -I . \
-        --enable=warning,performance,portability --suppress=missingInclude --suppress=missingIncludeSystem \
-        --suppress=unknownMacro --library=googletest --library=posix --library=gnu
+        --enable=warning,performance,portability --suppressions-list=tests/lab/cppcheck-suppressions.txt \
+        --library=googletest --library=posix --library=gnu
 }
 
 scripts_of() { # scripts_of INTERPRETER_PATTERN: tracked files whose first line names it
