@@ -72,6 +72,8 @@ class FrameQueue {
     /// Forgets every frame. All Completions run before it returns.
     void clear();
 
+    /// No frame is announced, under way or shown.
+    [[nodiscard]] bool empty() const { return !wanted_ && !in_flight_ && !on_screen_; }
     [[nodiscard]] bool in_flight() const { return in_flight_ != nullptr; }
     [[nodiscard]] const BufferRef &on_screen() const { return on_screen_; }
 

@@ -16,7 +16,7 @@
 namespace vramlink {
 namespace {
 
-constexpr int64_t join_limit_us = 15 * G_USEC_PER_SEC;
+constexpr int64_t join_limit_us = int64_t{15} * G_USEC_PER_SEC;
 constexpr const char *qemu_bus_name = "org.qemu";
 
 GObjectPtr<GIOStream> stream_over(UniqueFd socket)

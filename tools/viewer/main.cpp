@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <memory>
 
@@ -169,7 +170,8 @@ int main(int argc, char **argv)
             return *code;
         return vramlink::run(std::get<vramlink::Options>(options));
     } catch (const std::exception &e) {
-        fmt::print(stderr, "vramlink-viewer: error: {}\n", e.what());
+        std::fputs(e.what(), stderr); // nothing that could throw again
+        std::fputs("\n", stderr);
         return vramlink::exit_internal;
     }
 }

@@ -6,6 +6,8 @@
 #include "tools/viewer/log.hpp"
 #include "tools/viewer/pixel_copy.hpp"
 
+#include <fcntl.h>
+
 #include <utility>
 
 namespace vramlink {
@@ -21,12 +23,7 @@ constexpr int64_t flip_overdue_us = 800'000;
 
 Presenter::Presenter(KmsOutput &output, std::function<void(const std::string &)> on_disconnect)
     : output_(output), on_disconnect_(std::move(on_disconnect)), importer_(output.device()),
-      update_overdue_([this] {
-          copy_mapped();
-          if (queue_.overdue())
-              pump();
-      }),
-      flip_overdue_([this] {
+      update_overdue_([this] { overdue(); }), flip_overdue_([this] {
           output_.abandon_flip();
           frame_failed("a page flip did not end in time");
           pump();
@@ -49,6 +46,7 @@ bool Presenter::resize_pixels(uint32_t width, uint32_t height)
 
 void Presenter::scanout(const Pixels &frame)
 {
+    announced_.reset();
     mapped_.reset();
     if (resize_pixels(frame.width, frame.height))
         update(0, 0, frame);
@@ -73,8 +71,14 @@ void Presenter::scanout_dmabuf(DmabufFrame frame)
     if (frame.bottom_up && !std::exchange(said_bottom_up_, true))
         Log::warning("the guest's frames are bottom-up (y0_top); they are shown as they lie in memory");
 
+    announced_ = DmabufFrame{UniqueFd(fcntl(frame.fd.get(), F_DUPFD_CLOEXEC, 0)), layout, frame.bottom_up};
+    show_frame(std::move(frame));
+}
+
+void Presenter::show_frame(DmabufFrame frame)
+{
     mapped_.reset();
-    auto buffer = importer_.import(frame.fd.get(), layout);
+    auto buffer = importer_.import(frame.fd.get(), frame.layout);
     if (!buffer)
         return copy_instead(std::move(frame), buffer.error().text);
     pixels_.reset(); // the queue keeps its framebuffer while it is on the screen
@@ -103,6 +107,14 @@ void Presenter::copy_instead(DmabufFrame frame, const std::string &why)
     queue_.clear();
 }
 
+void Presenter::overdue()
+{
+    announced_.reset();
+    copy_mapped();
+    if (queue_.overdue())
+        pump();
+}
+
 void Presenter::copy_mapped()
 {
     if (mapped_ && pixels_)
@@ -112,6 +124,9 @@ void Presenter::copy_mapped()
 void Presenter::update_dmabuf(const Rect &, Completion done)
 {
     ++counters_.updates;
+    if (announced_ && queue_.empty())
+        show_frame(std::move(*announced_));
+    announced_.reset();
     update_overdue_.disarm();
     copy_mapped();
     queue_.update(std::move(done));
@@ -191,6 +206,8 @@ void Presenter::disable()
         Log::info("QEMU takes the picture away");
     }
     let_go();
+    if (announced_)
+        update_overdue_.arm(update_overdue_us);
 }
 
 void Presenter::connected()
@@ -209,6 +226,7 @@ void Presenter::disconnected(const std::string &reason)
 void Presenter::leave()
 {
     connected_ = false;
+    announced_.reset();
     let_go();
 }
 

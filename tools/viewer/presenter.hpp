@@ -18,6 +18,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace vramlink {
@@ -59,6 +60,8 @@ class Presenter final : public DisplaySink {
     [[nodiscard]] Showing showing() const { return showing_; }
 
   private:
+    void show_frame(DmabufFrame frame);
+    void overdue();
     void pump();
     bool resize_pixels(uint32_t width, uint32_t height);
     void copy_instead(DmabufFrame frame, const std::string &why);
@@ -74,6 +77,10 @@ class Presenter final : public DisplaySink {
     FrameQueue queue_;
     std::unique_ptr<DumbBuffer> pixels_;   ///< the frame of the last scanout() with pixels
     std::unique_ptr<MappedDmabuf> mapped_; ///< the frame of the last scanout_dmabuf(), if it has to be copied
+    /// The last scanout_dmabuf() until its update. It outlives a disable() in between as a mere descriptor,
+    /// which holds nothing up in the kernel: QEMU's own virtio-gpu says Disable for the previous buffer right
+    /// after it has announced the next one.
+    std::optional<DmabufFrame> announced_;
     Counters counters_;
     Showing showing_ = Showing::neutral;
     bool allow_copy_ = false;

@@ -110,6 +110,32 @@ TEST_F(Presented, DisableLetsGoEvenIfTheScreenRefusesTheNeutralFrame)
     EXPECT_EQ(drm.crtc.framebuffer, 0U) << "dark, as the kernel leaves it";
 }
 
+TEST_F(Presented, DisableBetweenAnnouncementAndUpdateIsForThePreviousFrame)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    presenter->scanout_dmabuf(frame_of(b.get()));
+    presenter->disable();
+    EXPECT_EQ(drm.framebuffers, idle) << "nothing stays imported all the same";
+    presenter->update_dmabuf({}, Completion([this] { ++answered; }));
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(answered, 2);
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+}
+
+TEST_F(Presented, RevokedAnnouncementIsDroppedSoon)
+{
+    presenter->scanout_dmabuf(frame_of(a.get()));
+    presenter->disable();
+    g_usleep(150'000);
+    while (g_main_context_iteration(nullptr, FALSE)) {
+    }
+    presenter->update_dmabuf({}, Completion([this] { ++answered; }));
+    EXPECT_EQ(answered, 1);
+    EXPECT_EQ(drm.framebuffers, idle);
+    EXPECT_EQ(drm.imports, 1);
+}
+
 TEST_F(Presented, DisableOfNothingIsNoRevocation)
 {
     presenter->disable();
