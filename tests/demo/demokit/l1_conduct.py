@@ -183,6 +183,7 @@ def main(files, source):
     with open(f"{files}/job.json", encoding="utf-8") as file:
         job = json.load(file)
     outside = Lines.open("/dev/virtio-ports/demo")
+    outside.send({"event": "alive"})
     try:
         with Conductor(job, files, source, outside) as conductor:
             conductor.start()
