@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cinttypes>
+#include <cstdio>
 #include <exception>
 #include <utility>
 
@@ -35,7 +37,8 @@ vrl_status BlobTable::say(uint32_t id, vrl_status status, vrl_log_level level,
                           std::string_view sentence) noexcept
 {
     std::array<char, 512> text{};
-    fmt::format_to_n(text.data(), text.size() - 1, "blob {}: {}", id, sentence);
+    std::snprintf(text.data(), text.size(), "blob %" PRIu32 ": %.*s", id, static_cast<int>(sentence.size()),
+                  sentence.data());
     resources_.log.say(level, text.data());
     return status;
 }

@@ -2,6 +2,8 @@
 
 #include "hw/blob/plan.hpp"
 
+#include "hw/view/cpu_view.hpp"
+#include "vramlink/checked.hpp"
 #include "vramlink/page.hpp"
 
 #include <fmt/format.h>
@@ -34,7 +36,9 @@ void look_at_regions(const ExtentList &memory, Shape &shape)
     shape.all_vfio = all(RegionKind::VfioBar);
     shape.all_shared_ram = all(RegionKind::SharedRam);
     shape.all_have_fd = std::all_of(regions.begin(), regions.end(), [](const auto &r) { return r->fd >= 0; });
-    shape.direct = memory.extents().size() == 1 && regions[0]->host != nullptr;
+    const Extent &first = memory.extents()[0];
+    shape.direct = memory.extents().size() == 1 && regions[0]->host != nullptr &&
+                   fits(first.offset + first.length, view_slack, regions[0]->size);
 }
 
 /// In a BAR, what counts is the offset in the BAR; in a file, the offset in the file.

@@ -20,7 +20,7 @@ namespace vramlink {
 
 /// Calls of ops.translate for one command: an IOMMU answers page by page, and 2^20 pages are 4 GiB. A guest
 /// may name the same memory again and again, so the blob's size alone bounds nothing.
-inline constexpr uint64_t max_pieces_per_command = 1024 * 1024;
+inline constexpr uint64_t max_pieces_per_command = 1ULL << 20;
 
 /// Where translations come from and what one command may cost.
 struct TranslateContext {

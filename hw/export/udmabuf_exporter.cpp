@@ -59,7 +59,7 @@ std::vector<uint64_t> make_request(const ExtentList &memory, const ExtentTail &t
     static_assert(sizeof(udmabuf_create_list) == 8 && sizeof(udmabuf_create_item) == 24);
     const size_t bytes = sizeof(udmabuf_create_list) + tail.size() * sizeof(udmabuf_create_item);
     std::vector<uint64_t> words(bytes / sizeof(uint64_t));
-    auto *list = new (words.data()) udmabuf_create_list{};
+    auto *list = reinterpret_cast<udmabuf_create_list *>(words.data());
     list->flags = UDMABUF_FLAGS_CLOEXEC;
     list->count = static_cast<uint32_t>(tail.size());
     auto *items = reinterpret_cast<udmabuf_create_item *>(list + 1);

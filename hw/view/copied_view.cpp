@@ -92,7 +92,7 @@ CopiedView::Source CopiedView::open_source(const ExtentList &memory, uint32_t sl
 Result<std::unique_ptr<CpuView>> CopiedView::make(const ExtentList &memory, uint64_t size, Charge charge,
                                                   Budget &maps)
 {
-    auto shadow = Mapping::zeroed(page_up(size));
+    auto shadow = Mapping::zeroed(page_up(size) + view_slack);
     if (!shadow)
         return std::unexpected(std::move(shadow.error()));
     std::unique_ptr<CopiedView> view(new CopiedView(memory, size, std::move(charge), std::move(*shadow)));

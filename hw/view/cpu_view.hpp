@@ -14,13 +14,17 @@
 
 namespace vramlink {
 
+/// Readable bytes behind a view's last one, whatever they hold. QEMU's displays read `stride * height` bytes
+/// of a surface, and the tail of the last row may lie behind the blob: strides up to this much are safe.
+inline constexpr uint64_t view_slack = 256 * 1024;
+
 class CpuView {
   public:
     virtual ~CpuView() = default;
     CpuView(const CpuView &) = delete;
     CpuView &operator=(const CpuView &) = delete;
 
-    /// The blob's first byte. Linear to the blob's last byte.
+    /// The blob's first byte. Linear to the blob's last byte, and readable for view_slack more.
     [[nodiscard]] std::byte *data() const noexcept { return data_; }
     /// True when this is a copy: bytes change only by gather().
     [[nodiscard]] virtual bool is_copy() const noexcept { return false; }

@@ -12,7 +12,7 @@
 namespace vramlink {
 namespace {
 
-constexpr uint64_t guard_vmas = 1;
+constexpr uint64_t tail_vmas = 2; // slack and guard page
 
 /// Maps each extent into its place.
 Result<void> fill(Mapping &reservation, const ExtentList &memory)
@@ -27,6 +27,8 @@ Result<void> fill(Mapping &reservation, const ExtentList &memory)
                                           extent.offset, region.name, code));
         at += length;
     }
+    if (const int code = reservation.open_zeros(at, view_slack); code != 0)
+        return fail(code, fmt::format("mprotect of {} bytes failed (errno {})", view_slack, code));
     return {};
 }
 
@@ -39,13 +41,13 @@ MappedView::MappedView(Mapping reservation, Charge charge) noexcept
 
 Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budget &maps)
 {
-    const uint64_t vmas = memory.extents().size() + guard_vmas;
+    const uint64_t vmas = memory.extents().size() + tail_vmas;
     std::optional<Charge> charge = maps.take(vmas);
     if (!charge)
         return fail(ENOSPC, fmt::format("a view of {} mappings is over the {} that are left of {} (half of "
                                         "vm.max_map_count)",
                                         vmas, maps.left(), maps.limit()));
-    auto reservation = Mapping::reserve(page_up(memory.length()) + page_size());
+    auto reservation = Mapping::reserve(page_up(memory.length()) + view_slack + page_size());
     if (!reservation)
         return std::unexpected(std::move(reservation.error()));
     if (auto filled = fill(*reservation, memory); !filled)

@@ -2,9 +2,9 @@
 //
 // MappedView: scattered extents side by side at consecutive addresses. No byte is copied.
 //
-// One reservation of address space (PROT_NONE, MAP_NORESERVE) with a guard page behind it; each extent is
-// mapped into its place from its region's fd, shared and read-only. One VMA an extent, charged to the map
-// budget.
+// One reservation of address space (PROT_NONE, MAP_NORESERVE); each extent is mapped into its place from its
+// region's fd, shared and read-only. Behind the last one, view_slack reads as zeros, then a guard page. One
+// VMA an extent, one for the slack and one for the guard page are charged to the map budget.
 
 #ifndef VRAMLINK_HW_VIEW_MAPPED_VIEW_HPP
 #define VRAMLINK_HW_VIEW_MAPPED_VIEW_HPP

@@ -41,6 +41,11 @@ int Mapping::place(uint64_t at, int fd, uint64_t offset, uint64_t length) noexce
     return address == MAP_FAILED ? errno : 0;
 }
 
+int Mapping::open_zeros(uint64_t at, uint64_t length) noexcept
+{
+    return ::mprotect(data_ + at, length, PROT_READ) == 0 ? 0 : errno;
+}
+
 void Mapping::unmap() noexcept
 {
     if (data_ != nullptr)

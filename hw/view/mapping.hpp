@@ -44,6 +44,9 @@ class Mapping {
     /// are page aligned and inside. 0 or the errno.
     [[nodiscard]] int place(uint64_t at, int fd, uint64_t offset, uint64_t length) noexcept;
 
+    /// Makes reserved address space read as zeros. Page aligned and inside. 0 or the errno.
+    [[nodiscard]] int open_zeros(uint64_t at, uint64_t length) noexcept;
+
     [[nodiscard]] std::byte *data() const noexcept { return data_; }
     explicit operator bool() const noexcept { return data_ != nullptr; }
 

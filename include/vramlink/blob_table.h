@@ -2,9 +2,9 @@
  *
  * The heart's C interface: a table of virtio-gpu blob resources, one per device.
  *
- * A VMM's glue (hw/qemu) decodes virtio-gpu commands and calls in here; the heart checks every number that the
- * guest chose, decides how a blob reaches its consumers, owns the dma-bufs and the CPU views, and calls back
- * through struct vrl_ops to translate addresses and to make consumers let go.
+ * A VMM's glue (hw/qemu) decodes virtio-gpu commands and calls in here; the heart checks every number that
+ * the guest chose, decides how a blob reaches its consumers, owns the dma-bufs and the CPU views, and calls
+ * back through struct vrl_ops to translate addresses and to make consumers let go.
  *
  * Thread: all calls and all callbacks on the VMM's main loop with its big lock held. Callbacks must not call
  * back into the table, except vrl_table_has(). No C++ exception crosses this header; running out of memory
@@ -84,8 +84,12 @@ enum vrl_log_level {
 struct vrl_ops {
     /* Translates @gpa through the device's DMA address space, IOMMU included. @length > 0; gpa + length does
      * not wrap (the heart has checked). */
-    enum vrl_translate_result (*translate)(void *opaque, uint64_t gpa, uint64_t length, struct vrl_piece *piece);
+    enum vrl_translate_result (*translate)(void *opaque, uint64_t gpa, uint64_t length,
+                                           struct vrl_piece *piece);
     /* Every consumer of the blob must let go now: the heart closes fds and unmaps views when this returns.
+     * Called only for a blob that has backing, once each time it loses it; the id is still known then. What
+     * glue binds to an id without backing (a scanout that waits for ATTACH_BACKING) it drops itself on UNREF
+     * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
     /* One sentence, no newline. Already rate limited. */
@@ -124,10 +128,10 @@ struct vrl_framebuffer {
  * the framebuffer, strides shorter than a row, and framebuffers that end past the blob. @id must be known:
  * VRL_ERR_INVALID_RESOURCE_ID otherwise, and for tombstones. */
 struct vrl_table;
-enum vrl_status vrl_framebuffer_init(struct vrl_table *table, uint32_t id, uint32_t fb_width, uint32_t fb_height,
-                                     uint32_t bytes_pp, uint32_t stride, uint32_t plane_offset, uint32_t r_x,
-                                     uint32_t r_y, uint32_t r_width, uint32_t r_height,
-                                     struct vrl_framebuffer *out);
+enum vrl_status vrl_framebuffer_init(struct vrl_table *table, uint32_t id, uint32_t fb_width,
+                                     uint32_t fb_height, uint32_t bytes_pp, uint32_t stride,
+                                     uint32_t plane_offset, uint32_t r_x, uint32_t r_y, uint32_t r_width,
+                                     uint32_t r_height, struct vrl_framebuffer *out);
 
 /* @ops and @limits are copied. NULL when out of memory. */
 struct vrl_table *vrl_table_new(const struct vrl_ops *ops, void *opaque, const struct vrl_limits *limits);
@@ -137,7 +141,10 @@ void vrl_table_free(struct vrl_table *table);
 /* RESOURCE_CREATE_BLOB with blob_mem GUEST. nr_entries as the command says; @entries holds that many. Checks
  * (each with one logged sentence naming value and limit): id 0 or in use -> INVALID_RESOURCE_ID; size 0,
  * nr_entries 0 or over the limit, an entry of length 0 or wrapping around, entries covering less than size
- * -> INVALID_PARAMETER; unmapped or not RAM -> INVALID_PARAMETER; over a limit of vrl_limits -> OUT_OF_MEMORY. */
+ * -> INVALID_PARAMETER; unmapped or not RAM -> INVALID_PARAMETER; over a limit of vrl_limits ->
+ * OUT_OF_MEMORY, and so are backings that translate into more than 2^20 pieces (an IOMMU answers page by
+ * page). Backing longer than the blob is cut to size rounded up to a page: what lies behind is checked for
+ * length 0 and wrap-around, but never translated. A refusal leaves the table as it was. */
 enum vrl_status vrl_table_create(struct vrl_table *table, uint32_t id, uint64_t size,
                                  const struct vrl_entry *entries, uint32_t nr_entries);
 /* RESOURCE_ATTACH_BACKING: new backing for an Unbacked or Revoked blob; ERR_UNSPEC when it has one already
@@ -151,9 +158,9 @@ enum vrl_status vrl_table_unref(struct vrl_table *table, uint32_t id);
 /* Device reset: every blob is released and forgotten. Counters stay. */
 void vrl_table_reset(struct vrl_table *table);
 
-/* The region left the guest's address space, or its contents are no longer valid: every blob that touches it is
- * released and becomes a tombstone. After the return nothing in the table refers to the region's fd or host
- * pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked. */
+/* The region left the guest's address space, or its contents are no longer valid: every blob that touches it
+ * is released and becomes a tombstone. After the return nothing in the table refers to the region's fd or
+ * host pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked. */
 uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, const char *why);
 
 /* True for live blobs and tombstones. */
@@ -168,16 +175,25 @@ enum vrl_plan vrl_table_plan(const struct vrl_table *table, uint32_t id);
  * exports the whole blob; a framebuffer that starts at another page gets a dma-buf of its own, kept with the
  * blob), so asking again for the same start is a look-up. *fd is borrowed until release_consumers().
  * Returns false, with the reason kept for the stats, when this framebuffer cannot be shared: plan is not
- * Shared, or start is not page aligned. */
+ * Shared, start is not page aligned, the export failed before (it is not tried again until new backing is
+ * attached), or the blob has 16 dma-bufs for other starts already: all of them are borrowed, so none can be
+ * closed. Use the view then. A table keeps at most as many dma-bufs open as half of RLIMIT_NOFILE at its
+ * making. */
 bool vrl_table_dmabuf(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, int *fd);
 
 /* The CPU's view: @fb's first pixel, and from there linear memory to the end of the rectangle. Made on first
- * use (mapped side by side in one reservation, or a shadow buffer that vrl_table_flush() fills), borrowed until
- * release_consumers(). NULL with a logged sentence when it cannot be made. */
+ * use (the VMM's own mapping where the blob is one stretch of it; else mapped side by side in one
+ * reservation; else a shadow buffer, gathered once when it is made and by vrl_table_flush() from then on),
+ * borrowed until release_consumers(). Read-only for the caller. A failure to map falls back to the shadow
+ * buffer: for a blob that is not Shared its plan becomes Copied, the reason says why. Views of one process
+ * take at most half of vm.max_map_count mappings. NULL with a logged sentence when no view can be made, and
+ * without one for blobs without backing and framebuffers that end past the blob. */
 void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb);
 
 /* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in the
- * view. Does nothing for Shared and Mapped. Hot path: no allocation, no system call there. */
+ * view, if that is a shadow buffer; else does nothing. Call it for every flush that a CPU consumer sees,
+ * whatever the plan says. Hot path: no allocation; no system call unless VRAM could be neither mapped nor
+ * copied otherwise. */
 void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, uint32_t x,
                      uint32_t y, uint32_t width, uint32_t height);
 
@@ -194,10 +210,15 @@ void vrl_table_count(struct vrl_table *table, enum vrl_event event);
 void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
 
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
- * { "totals": {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations",
+ * { "totals":
+ * {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations",
  *              "command_errors","live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
- *              "region"}], "history": the last 64 blobs that are gone, in the same form } */
+ *              "region","view"}], "history": the last 64 blobs that are gone, in the same form, oldest first
+ * } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected" (create or attach named
+ * memory that is not readable). plan, reason, ranges, export_us, dmabufs, region, view: of the last backing
+ * where there is none now. view: "none", "direct", "mapped", "copied". Tombstones have "revoked": why.
+ * "dmabuf_fds" counts what is open now, "extents" what is kept now. */
 char *vrl_table_stats_json(const struct vrl_table *table);
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 
 #include "hw/blob/translate.hpp"
 #include "hw/export/vfio_abi.hpp"
+#include "hw/view/cpu_view.hpp"
 #include "tests/unit/fake_vmm.hpp"
 
 #include <gtest/gtest.h>
@@ -114,7 +115,8 @@ vrl_plan RandomMemory::reference_plan(const std::vector<Step> &steps, bool tail_
     }
     if (paged && tail_aligned && ((bars && one_region) || memfds))
         return VRL_PLAN_SHARED;
-    const bool direct = reference_extents(steps) == 1 && steps[0].region->raw.host != nullptr;
+    const bool direct = reference_extents(steps) == 1 && steps[0].region->raw.host != nullptr &&
+                        steps.back().offset + unit + view_slack <= steps[0].region->raw.size;
     return direct || (paged && fds) ? VRL_PLAN_MAPPED : VRL_PLAN_COPIED;
 }
 
