@@ -17,6 +17,9 @@
 #define MIN_DIMENSION 16u
 #define MAX_DIMENSION 16384u
 #define PIXEL_ALIGNMENT 4u
+/* Consoles read whole rows, the last one included, whose tail may lie behind the blob: the views have this
+ * much readable memory there (hw/view/cpu_view.hpp, view_slack). Four times the widest row. */
+#define MAX_STRIDE (MAX_DIMENSION * 4u * 4u)
 
 /* Damage in a scanout's own pixels. */
 typedef struct Damage {
@@ -231,10 +234,10 @@ static bool consoles_can_show(VramGPU *vg, const struct virtio_gpu_set_scanout_b
                     ss->r.height, MIN_DIMENSION, MIN_DIMENSION, MAX_DIMENSION, MAX_DIMENSION);
         return false;
     }
-    if (ss->strides[0] % PIXEL_ALIGNMENT || ss->offsets[0] % PIXEL_ALIGNMENT || ss->strides[0] > INT32_MAX) {
+    if (ss->strides[0] % PIXEL_ALIGNMENT || ss->offsets[0] % PIXEL_ALIGNMENT || ss->strides[0] > MAX_STRIDE) {
         log_refusal(
-            vg, "SET_SCANOUT_BLOB: stride %u, offset %u: they must be multiples of %u, the stride at most %d",
-            ss->strides[0], ss->offsets[0], PIXEL_ALIGNMENT, INT32_MAX);
+            vg, "SET_SCANOUT_BLOB: stride %u, offset %u: both must be multiples of %u, the stride at most %u",
+            ss->strides[0], ss->offsets[0], PIXEL_ALIGNMENT, MAX_STRIDE);
         return false;
     }
     return true;
