@@ -76,7 +76,9 @@ void Backing::plan_and_share(Facts &facts)
         facts.plan = VRL_PLAN_SHARED;
         return;
     }
-    resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, failure));
+    if (failure != resources_.last_failure)
+        resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, failure));
+    resources_.last_failure = failure;
     facts.reason = std::move(failure);
 }
 

@@ -14,6 +14,7 @@
 #include "vramlink/budget.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace vramlink {
 
@@ -57,6 +58,7 @@ struct Resources {
     Budget &maps;
     const Clock &clock;
     Counters counters;
+    std::string last_failure; ///< of an export: one that repeats with every blob is logged once
     Log log;
 };
 

@@ -222,6 +222,9 @@ TEST_F(Export, NoUdmabufDevice)
     EXPECT_EQ(bench.calls.ioctls, 0);
     EXPECT_EQ(vrl_table_plan(bench.get(), 1), VRL_PLAN_MAPPED);
     EXPECT_TRUE(bench.vmm.logged("modprobe udmabuf"));
+    const size_t sentences = bench.vmm.log.size();
+    ASSERT_EQ(bench.create(3, page, {{ram_gpa, page, 0}}), VRL_OK);
+    EXPECT_EQ(bench.vmm.log.size(), sentences) << "a failure that repeats with each blob is said once";
     bench.calls.open_errno = EACCES;
     ASSERT_EQ(bench.create(2, page, {{ram_gpa, page, 0}}), VRL_OK);
     EXPECT_TRUE(bench.vmm.logged("permission"));
