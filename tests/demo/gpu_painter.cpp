@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         CLI11_PARSE(app, argc, argv);
         return run(options);
     } catch (const std::exception &error) {
-        fmt::print(stderr, "gpu-painter: {}\n", error.what());
+        (void)std::fprintf(stderr, "gpu-painter: %s\n", error.what()); // fmt could throw here
         return 1;
     }
 }
