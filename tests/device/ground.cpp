@@ -28,14 +28,50 @@ Ground::Ground(const Machine::Options &options, std::uint32_t first)
 {
     vm_pci_move_bar(near.pci, 2, near_address);
     near.address = near_address;
+    EXPECT_STREQ(answer_name(gpu.create_2d(plain_2d_id, width, height)), "OK");
+    show_blob();
+    check_alive();
+    const std::string messages = machine.new_messages();
+    EXPECT_TRUE(sentences(messages).empty()) << messages;
+}
+
+void Ground::show_blob()
+{
     const auto entries = shown_entries();
     put(machine, entries, picture);
     EXPECT_STREQ(answer_name(gpu.create_blob(shown_id, picture.bytes(), entries)), "OK");
     EXPECT_STREQ(answer_name(gpu.set_scanout_blob(scanout_of(shown_id, picture))), "OK");
-    EXPECT_STREQ(answer_name(gpu.create_2d(plain_2d_id, width, height)), "OK");
+}
+
+void Ground::restore()
+{
+    constexpr std::uint16_t memory_enable = 0x2;
+    vm_pci_move_bar(near.pci, 2, near_address);
+    vm_pci_set_command(near.pci, vm_pci_command(near.pci) | memory_enable);
+    const Json stats = machine.stats();
+    for (const auto &blob : stats.value("blobs", Json::array()))
+        EXPECT_STREQ(answer_name(gpu.unref(blob["id"])), "OK");
+    picture = paint(width, height, 1);
+    show_blob();
     check_alive();
-    const std::string messages = machine.new_messages();
-    EXPECT_TRUE(sentences(messages).empty()) << messages;
+    machine.new_messages();
+}
+
+Ground &Ground::shared(const Machine::Options &options, std::uint32_t first_page)
+{
+    struct Kept {
+        std::string key;
+        std::unique_ptr<Ground> ground;
+    };
+    static Kept kept; // dies with the process, and its QEMU with it
+    const std::string key = options.devices + options.environment + std::to_string(first_page);
+    if (kept.ground && kept.key == key) {
+        kept.ground->restore();
+        return *kept.ground;
+    }
+    kept.ground.reset();
+    kept = {key, std::make_unique<Ground>(options, first_page)};
+    return *kept.ground;
 }
 
 BlobScanout Ground::scanout_of(std::uint32_t id, const Picture &shown)

@@ -23,6 +23,10 @@ enum class Where { Ivshmem, Vfio };
 
 class Ground {
   public:
+    /// One for all tests of the suite that ask for the same options and first page; restored before it is
+    /// handed out.
+    static Ground &shared(const Machine::Options &options, std::uint32_t first_page = 0);
+
     static constexpr unsigned near_slot = 5;
     static constexpr unsigned far_slot = 6;
     /// Where BAR near lies; nothing answers behind its end.
@@ -55,10 +59,17 @@ class Ground {
     /// The backing of shown_id.
     [[nodiscard]] std::vector<Entry> shown_entries() const;
 
+    /// Back to how it was after construction, whatever a test did: BARs, the shown blob; others are
+    /// unreferenced.
+    void restore();
+
     /// Fails the test unless valid commands still work and the shown blob is still on the screen.
     void check_alive();
     /// A whole-blob scanout for a picture of this size.
     [[nodiscard]] static BlobScanout scanout_of(std::uint32_t id, const Picture &picture);
+
+  private:
+    void show_blob();
 };
 
 /// Maps that QEMU's allocator may add between two looks. A leak test repeats its mistake more often than

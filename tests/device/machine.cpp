@@ -97,6 +97,7 @@ Held held_by(pid_t pid)
         std::error_code gone;
         const auto target = fs::read_symlink(entry.path(), gone).string();
         held.fds++;
+        held.targets.insert(target);
         held.dmabufs += target.find("dmabuf") != std::string::npos;
     }
     std::ifstream maps(proc + "/maps");
@@ -108,16 +109,18 @@ Held held_by(pid_t pid)
 
 Machine::Machine(const Options &options)
 {
-    messages_path_ = fs::temp_directory_path() / ("vramlink-qemu-" + std::to_string(getpid()) + ".log");
+    static int number = 0;
+    const fs::path messages = fs::temp_directory_path() / ("vramlink-qemu-" + std::to_string(getpid()) + "-" +
+                                                           std::to_string(number++) + ".log");
     const BinaryWithEnvironment binary(options);
-    vm_ = vm_start(arguments(options, messages_path_).c_str(), ram_size);
+    vm_ = vm_start(arguments(options, messages).c_str(), ram_size);
+    messages_.open(messages);
+    fs::remove(messages); // both ends have it open
 }
 
 Machine::~Machine()
 {
     vm_stop(vm_);
-    std::error_code ignored;
-    fs::remove(messages_path_, ignored);
 }
 
 Json Machine::qmp(const Json &command)
@@ -149,11 +152,9 @@ Json Machine::blob(std::uint32_t id)
 
 std::string Machine::new_messages()
 {
-    std::ifstream file(messages_path_);
-    file.seekg(static_cast<std::streamoff>(messages_seen_));
     std::ostringstream text;
-    text << file.rdbuf();
-    messages_seen_ += text.str().size();
+    messages_.clear(); // of an earlier end of file
+    text << messages_.rdbuf();
     return text.str();
 }
 

@@ -14,8 +14,10 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,10 +34,11 @@ using Json = nlohmann::json;
 
 /// What a process holds; compare two to find a leak.
 struct Held {
-    int fds = 0;           ///< all open descriptors
-    int dmabufs = 0;       ///< of these, dma-bufs
-    int maps = 0;          ///< lines of /proc/PID/maps
-    std::uint64_t rss = 0; ///< resident bytes
+    int fds = 0;                        ///< all open descriptors
+    int dmabufs = 0;                    ///< of these, dma-bufs
+    int maps = 0;                       ///< lines of /proc/PID/maps
+    std::uint64_t rss = 0;              ///< resident bytes
+    std::multiset<std::string> targets; ///< where the descriptors lead, for messages
 };
 [[nodiscard]] Held held_by(pid_t pid);
 
@@ -83,8 +86,7 @@ class Machine {
 
   private:
     vm *vm_ = nullptr;
-    std::string messages_path_;
-    std::size_t messages_seen_ = 0;
+    std::ifstream messages_; ///< QEMU's stderr
 };
 
 /// The preloadable vfio_faults.c, which lies beside this program.

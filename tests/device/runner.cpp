@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Runs the tests and prints TAP. Each test runs in a process of its own with a time limit, so that a QEMU
-// that dies or hangs costs one test.
+// Runs the tests and prints TAP. The tests of a suite share a process, so that they may share a QEMU; each
+// has a time limit. A test whose process dies or hangs has failed; the rest of its suite goes on in a new
+// process.
 //
 //   device-tests [--gtest_filter=…] [--gtest_list_tests]
 //
@@ -24,96 +25,160 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 namespace {
 
+using vramlink::test::patience;
 using Clock = std::chrono::steady_clock;
 
 constexpr int test_limit_ms = 60'000;
-constexpr int exit_failed = 1;
-constexpr int exit_skipped = 77;
 
-struct Outcome {
-    int status = 0;     ///< of waitpid()
-    std::string output; ///< stdout and stderr of the test
-    int ms = 0;
+enum Verdict : char { failed = 'f', skipped = 's', passed = 'p' };
+
+/// In the child: one byte to the parent for each finished test.
+class Reporter : public testing::EmptyTestEventListener {
+  public:
+    explicit Reporter(int fd) : fd_(fd) {}
+    void OnTestEnd(const testing::TestInfo &info) override
+    {
+        const auto *result = info.result();
+        const Verdict verdict = result->Failed() ? failed : result->Skipped() ? skipped : passed;
+        fflush(stdout);
+        if (write(fd_, &verdict, 1) != 1)
+            std::abort();
+    }
+
+  private:
+    int fd_;
 };
 
-[[noreturn]] void run_in_child(const std::string &name, int output)
+std::string joined(const std::vector<std::string> &names)
+{
+    std::string filter;
+    for (const auto &name : names)
+        filter += (filter.empty() ? "" : ":") + name;
+    return filter;
+}
+
+[[noreturn]] void run_in_child(const std::vector<std::string> &names, int report, int output)
 {
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     setpgid(0, 0);
-    testing::GTEST_FLAG(filter) = name;
+    testing::GTEST_FLAG(filter) = joined(names);
     testing::GTEST_FLAG(brief) = true;
-    const int failed = RUN_ALL_TESTS();
+    testing::UnitTest::GetInstance()->listeners().Append(new Reporter(report));
+    const int failures = RUN_ALL_TESTS();
     fflush(stdout);
-    const bool skipped = testing::UnitTest::GetInstance()->skipped_test_count() > 0;
-    _exit(failed ? exit_failed : skipped ? exit_skipped : 0);
+    _exit(failures);
 }
 
-/// Reads until the writers are gone or the time is up; false for the latter.
-bool read_until(int fd, std::string &text, Clock::time_point end)
-{
-    for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
-        pollfd ready{fd, POLLIN, 0};
-        if (left <= 0 || poll(&ready, 1, static_cast<int>(left)) == 0)
-            return false;
+class Tap {
+  public:
+    void result(const std::string &name, Verdict verdict, const std::string &output)
+    {
+        const auto now = Clock::now();
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count();
+        printf("%sok %d - %s%s\n", verdict == failed ? "not " : "", ++number_, name.c_str(),
+               verdict == skipped ? " # SKIP" : "");
+        if (verdict != passed)
+            comment(output);
+        printf("# %lld ms\n", static_cast<long long>(ms));
+        fflush(stdout);
+        failed_ += verdict == failed;
+        last_ = now;
+    }
+    [[nodiscard]] int failures() const { return failed_; }
+
+  private:
+    static void comment(const std::string &text)
+    {
+        for (std::size_t start = 0; start < text.size();) {
+            const std::size_t end = std::min(text.find('\n', start), text.size());
+            printf("# %s\n", text.substr(start, end - start).c_str());
+            start = end + 1;
+        }
+    }
+
+    int number_ = 0;
+    int failed_ = 0;
+    Clock::time_point last_ = Clock::now();
+};
+
+/// The parent's side of one child.
+class Child {
+  public:
+    explicit Child(const std::vector<std::string> &names)
+    {
+        if (pipe2(report_.data(), O_CLOEXEC) != 0 || pipe2(output_.data(), O_CLOEXEC | O_NONBLOCK) != 0)
+            std::abort();
+        pid_ = fork();
+        if (pid_ == 0)
+            run_in_child(names, report_[1], output_[1]);
+        close(report_[1]);
+        close(output_[1]);
+    }
+    Child(const Child &) = delete;
+    Child &operator=(const Child &) = delete;
+    ~Child()
+    {
+        kill(-pid_, SIGKILL); // what is left of the test and its QEMU
+        close(report_[0]);
+        close(output_[0]);
+        waitpid(pid_, nullptr, 0);
+    }
+
+    /// Waits for the next verdict; false when the child ended or took too long.
+    bool next(Verdict &verdict)
+    {
+        const auto end = Clock::now() + std::chrono::milliseconds(patience(test_limit_ms));
+        for (;;) {
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+            std::array<pollfd, 2> fds{{{report_[0], POLLIN, 0}, {output_open_ ? output_[0] : -1, POLLIN, 0}}};
+            if (left <= 0 || poll(fds.data(), fds.size(), static_cast<int>(left)) == 0) {
+                text += "still running after " + std::to_string(patience(test_limit_ms)) + " ms: killed\n";
+                return false;
+            }
+            drain();
+            if (fds[0].revents)
+                return read(report_[0], &verdict, 1) == 1;
+        }
+    }
+
+    std::string text; ///< what the child printed; the caller clears it
+
+  private:
+    void drain()
+    {
         std::array<char, 4096> buffer{};
-        const ssize_t n = read(fd, buffer.data(), buffer.size());
-        if (n <= 0)
-            return true;
-        text.append(buffer.data(), static_cast<std::size_t>(n));
+        ssize_t n = 0;
+        while ((n = read(output_[0], buffer.data(), buffer.size())) > 0)
+            text.append(buffer.data(), static_cast<std::size_t>(n));
+        output_open_ = output_open_ && n != 0;
     }
-}
 
-Outcome run(const std::string &name)
+    std::array<int, 2> report_{};
+    std::array<int, 2> output_{};
+    bool output_open_ = true;
+    pid_t pid_ = -1;
+};
+
+/// Runs tests of one suite in one process, as far as it lives. Removes from @p names what has a verdict.
+void run_process(std::vector<std::string> &names, Tap &tap)
 {
-    const auto start = Clock::now();
-    std::array<int, 2> output{};
-    if (pipe2(output.data(), O_CLOEXEC) != 0)
-        std::abort();
-    const pid_t child = fork();
-    if (child == 0)
-        run_in_child(name, output[1]);
-    close(output[1]);
-    Outcome outcome;
-    const int limit = vramlink::test::patience(test_limit_ms);
-    if (!read_until(output[0], outcome.output, start + std::chrono::milliseconds(limit))) {
-        outcome.output += "still running after " + std::to_string(limit) + " ms: killed\n";
-        kill(-child, SIGKILL); // the test and its QEMU
+    Child child(names);
+    Verdict verdict = failed;
+    while (!names.empty() && child.next(verdict)) {
+        tap.result(names.front(), verdict, child.text);
+        child.text.clear();
+        names.erase(names.begin());
     }
-    close(output[0]);
-    waitpid(child, &outcome.status, 0);
-    outcome.ms =
-        static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count());
-    return outcome;
-}
-
-void print_comments(const std::string &text)
-{
-    for (std::size_t start = 0; start < text.size();) {
-        const std::size_t end = std::min(text.find('\n', start), text.size());
-        printf("# %s\n", text.substr(start, end - start).c_str());
-        start = end + 1;
-    }
-}
-
-/// @returns whether the test failed.
-bool report(int number, const std::string &name, const Outcome &outcome)
-{
-    const int code = WIFEXITED(outcome.status) ? WEXITSTATUS(outcome.status) : -1;
-    const bool failed = code != 0 && code != exit_skipped;
-    printf("%sok %d - %s%s\n", failed ? "not " : "", number, name.c_str(),
-           code == exit_skipped ? " # SKIP" : "");
-    if (WIFSIGNALED(outcome.status))
-        printf("# ended by signal %d\n", WTERMSIG(outcome.status));
-    if (code != 0)
-        print_comments(outcome.output);
-    printf("# %d ms\n", outcome.ms);
-    fflush(stdout);
-    return failed;
+    if (names.empty())
+        return;
+    tap.result(names.front(), failed, child.text + "the test's process has ended\n");
+    names.erase(names.begin());
 }
 
 /// GoogleTest applies --gtest_filter when it runs or lists, not before: let it list to nowhere.
@@ -132,16 +197,12 @@ void apply_filter()
     close(out);
 }
 
-std::vector<std::string> selected_tests()
+std::vector<std::string> selected_tests(const testing::TestSuite &suite)
 {
     std::vector<std::string> names;
-    const auto *unit = testing::UnitTest::GetInstance();
-    for (int s = 0; s < unit->total_test_suite_count(); s++) {
-        const auto *suite = unit->GetTestSuite(s);
-        for (int t = 0; t < suite->total_test_count(); t++)
-            if (suite->GetTestInfo(t)->should_run())
-                names.push_back(std::string(suite->name()) + "." + suite->GetTestInfo(t)->name());
-    }
+    for (int i = 0; i < suite.total_test_count(); i++)
+        if (suite.GetTestInfo(i)->should_run())
+            names.push_back(std::string(suite.name()) + "." + suite.GetTestInfo(i)->name());
     return names;
 }
 
@@ -153,11 +214,15 @@ int main(int argc, char **argv)
     if (testing::GTEST_FLAG(list_tests))
         return RUN_ALL_TESTS();
     apply_filter();
-    const auto names = selected_tests();
-    printf("TAP version 13\n1..%zu\n", names.size());
-    fflush(stdout);
-    int failed = 0;
-    for (std::size_t i = 0; i < names.size(); i++)
-        failed += report(static_cast<int>(i) + 1, names[i], run(names[i]));
-    return failed || names.empty() ? EXIT_FAILURE : EXIT_SUCCESS;
+    std::vector<std::vector<std::string>> suites;
+    std::size_t count = 0;
+    const auto *unit = testing::UnitTest::GetInstance();
+    for (int i = 0; i < unit->total_test_suite_count(); i++)
+        count += suites.emplace_back(selected_tests(*unit->GetTestSuite(i))).size();
+    printf("TAP version 13\n1..%zu\n", count);
+    Tap tap;
+    for (auto &names : suites)
+        while (!names.empty())
+            run_process(names, tap);
+    return tap.failures() || count == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -183,7 +183,7 @@ class MemoryLost : public testing::TestWithParam<Loss> {};
 
 TEST_P(MemoryLost, RevokesAndAttachRevives)
 {
-    Ground ground(ground_options(GetParam().where));
+    Ground &ground = Ground::shared(ground_options(GetParam().where));
     const Held before = ground.machine.held();
     GetParam().happens(ground);
     EXPECT_EQ(live(ground), 0);
@@ -206,7 +206,7 @@ TEST_P(MemoryLost, RevokesAndAttachRevives)
 
 TEST_P(MemoryLost, TheGuestCanUnref)
 {
-    Ground ground(ground_options(GetParam().where));
+    Ground &ground = Ground::shared(ground_options(GetParam().where));
     GetParam().happens(ground);
     EXPECT_STREQ(answer_name(ground.gpu.unref(shown_id)), "OK");
     EXPECT_STREQ(answer_name(ground.gpu.unref(shown_id)), "ERR_INVALID_RESOURCE_ID");
@@ -215,7 +215,7 @@ TEST_P(MemoryLost, TheGuestCanUnref)
 
 TEST_P(MemoryLost, BlobsElsewhereStay)
 {
-    Ground ground(ground_options(GetParam().where));
+    Ground &ground = Ground::shared(ground_options(GetParam().where));
     const Picture other = paint(Ground::width, Ground::height, 31);
     const auto entries = scattered(ground.far_page(20), other.pages(), 5);
     put(ground.machine, entries, other);

@@ -115,7 +115,7 @@ TEST_P(Memory, IsShown)
 {
     const auto &[where, row] = GetParam();
     const char *plan = where == Where::Vfio ? row.vfio_plan : row.plan;
-    Ground ground(ground_options(where));
+    Ground &ground = Ground::shared(ground_options(where));
     const Picture picture = paint(row.width, row.height, 2);
     const auto entries = row.memory(ground, picture.bytes());
     show_and_compare(ground.machine, ground.gpu, picture, entries);

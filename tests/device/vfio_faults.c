@@ -65,15 +65,30 @@ static void log_export(int fd, const struct dma_buf_request *request)
     fclose(file);
 }
 
+/* The errno that is wished for; 0 for none. */
+static int chosen_errno(void)
+{
+    const char *path = getenv("VRAMLINK_TEST_DMABUF_ERRNO");
+    FILE *file = path ? fopen(path, "re") : NULL;
+    int number = 0;
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%d", &number) != 1)
+        number = 0;
+    fclose(file);
+    return number;
+}
+
 static int feature(int fd, unsigned long request, struct vfio_device_feature *argument)
 {
-    const char *chosen = getenv("VRAMLINK_TEST_DMABUF_ERRNO");
     const bool probe = argument->flags & VFIO_DEVICE_FEATURE_PROBE;
 
     if ((argument->flags & VFIO_DEVICE_FEATURE_MASK) != FEATURE_DMA_BUF)
         return next_ioctl(fd, request, argument);
-    if (chosen && (!probe || atoi(chosen) == ENOTTY)) {
-        errno = atoi(chosen);
+    const int chosen = chosen_errno();
+    if (chosen && (!probe || chosen == ENOTTY)) {
+        errno = chosen;
         return -1;
     }
     const int result = next_ioctl(fd, request, argument);
