@@ -220,6 +220,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < unit->total_test_suite_count(); i++)
         count += suites.emplace_back(selected_tests(*unit->GetTestSuite(i))).size();
     printf("TAP version 13\n1..%zu\n", count);
+    fflush(stdout); // before the first fork
     Tap tap;
     for (auto &names : suites)
         while (!names.empty())

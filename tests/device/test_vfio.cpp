@@ -215,6 +215,33 @@ TEST_F(Vfio, FlipsExportNothing)
     EXPECT_EQ(ground.machine.stats()["totals"]["bytes_copied"], 0);
 }
 
+TEST_F(Vfio, AcrossTheEndOfTheBar)
+{
+    Ground &ground = Ground::shared(options());
+    EXPECT_STREQ(answer_name(ground.gpu.create_blob(
+                     id, 2 * page, linear(ground.near.address + ground.near.size - page, 2 * page))),
+                 "ERR_INVALID_PARAMETER");
+    ground.check_alive();
+}
+
+TEST_F(Vfio, NothingLeaksInManyBlobs)
+{
+    constexpr std::uint32_t many = 3 * heap_maps;
+    Ground &ground = Ground::shared(options());
+    const Held before = ground.machine.held();
+    for (std::uint32_t i = 0; i < many; i++) {
+        const auto entries = scattered(ground.near_page(300), 16, i, 2);
+        ASSERT_STREQ(answer_name(ground.gpu.create_blob(id, 16 * page, entries)), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.detach(id)), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.attach(id, scattered(ground.far_page(300), 16, i, 2))), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.unref(id)), "OK");
+    }
+    const Held after = ground.machine.held();
+    EXPECT_EQ(after.targets, before.targets);
+    EXPECT_LE(after.maps, before.maps + heap_maps);
+    ground.check_alive();
+}
+
 /// A BAR of which QEMU maps [1 MiB, 17 MiB) and [20 MiB, 64 MiB): two RAM blocks, neither at the BAR's start.
 constexpr auto split_bar = "VRAMLINK_TEST_SPARSE='2 0x100000+0x1000000 0x1400000+0x2c00000'";
 constexpr std::uint32_t first_area = 256; // pages
@@ -264,33 +291,11 @@ TEST_F(Vfio, TheGapOfASplitBarIsNotMemory)
     ground.check_alive();
 }
 
-TEST_F(Vfio, AcrossTheEndOfTheBar)
-{
-    Ground &ground = Ground::shared(options());
-    EXPECT_STREQ(answer_name(ground.gpu.create_blob(
-                     id, 2 * page, linear(ground.near.address + ground.near.size - page, 2 * page))),
-                 "ERR_INVALID_PARAMETER");
-    ground.check_alive();
-}
+/// Tests that need a machine of their own: another suite, hence another process, in which nobody else has the
+/// devices.
+class VfioAlone : public Vfio {};
 
-TEST_F(Vfio, NothingLeaksInAHundredBlobs)
-{
-    Ground &ground = Ground::shared(options());
-    const Held before = ground.machine.held();
-    for (std::uint32_t i = 0; i < 100; i++) {
-        const auto entries = scattered(ground.near_page(300), 16, i, 2);
-        ASSERT_STREQ(answer_name(ground.gpu.create_blob(id, 16 * page, entries)), "OK");
-        ASSERT_STREQ(answer_name(ground.gpu.detach(id)), "OK");
-        ASSERT_STREQ(answer_name(ground.gpu.attach(id, scattered(ground.far_page(300), 16, i, 2))), "OK");
-        ASSERT_STREQ(answer_name(ground.gpu.unref(id)), "OK");
-    }
-    const Held after = ground.machine.held();
-    EXPECT_EQ(after.targets, before.targets);
-    EXPECT_LE(after.maps, before.maps + heap_maps);
-    ground.check_alive();
-}
-
-TEST_F(Vfio, UnpluggedDeviceIsClosed)
+TEST_F(VfioAlone, UnpluggedDeviceIsClosed)
 {
     Ground ground(options());
     const pid_t pid = ground.machine.pid();
@@ -306,7 +311,7 @@ TEST_F(Vfio, UnpluggedDeviceIsClosed)
     EXPECT_STREQ(answer_name(ground.gpu.unref(shown_id)), "OK");
 }
 
-TEST_F(Vfio, EightKInSinglePages)
+TEST_F(VfioAlone, EightKInSinglePages)
 {
     constexpr std::uint32_t entries_of_8k = 32400;
     ASSERT_GE(vfio_hosts().size(), 3u) << "the third device of VRAMLINK_VFIO is missing";
