@@ -92,7 +92,7 @@ static void create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     VirtIOGPU *g = VIRTIO_GPU(vg);
     struct virtio_gpu_resource_create_blob cblob;
-    g_autofree struct vrl_entry *entries = NULL;
+    struct vrl_entry *entries;
 
     if (!READ_COMMAND(vg, cmd, &cblob, "RESOURCE_CREATE_BLOB"))
         return;
@@ -109,15 +109,16 @@ static void create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         return;
     }
     entries = read_entries(vg, cmd, sizeof(cblob), cblob.nr_entries);
-    if (entries)
-        set_status(cmd,
-                   vrl_table_create(vg->table, cblob.resource_id, cblob.size, entries, cblob.nr_entries));
+    if (!entries)
+        return;
+    set_status(cmd, vrl_table_create(vg->table, cblob.resource_id, cblob.size, entries, cblob.nr_entries));
+    g_free(entries);
 }
 
 static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
 {
     struct virtio_gpu_resource_attach_backing ab;
-    g_autofree struct vrl_entry *entries = NULL;
+    struct vrl_entry *entries;
     enum vrl_status status;
 
     if (!READ_COMMAND(vg, cmd, &ab, "RESOURCE_ATTACH_BACKING"))
@@ -126,6 +127,7 @@ static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uin
     if (!entries)
         return;
     status = vrl_table_attach(vg->table, id, entries, le32_to_cpu(ab.nr_entries));
+    g_free(entries);
     set_status(cmd, status);
     if (status == VRL_OK)
         vram_scanout_restore(vg, id);

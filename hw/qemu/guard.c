@@ -64,6 +64,7 @@ static int read_program(struct dl_phdr_info *info, size_t size, void *opaque)
     (void)size;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers */
         const char *start = (const char *)(uintptr_t)(info->dlpi_addr + segment->p_vaddr);
 
         if (segment->p_type != PT_LOAD || (segment->p_flags & (PF_R | PF_W)) != PF_R)

@@ -14,7 +14,7 @@ lint_format() {
 tidy_one() {
     local extra=(--extra-arg=-Wno-unknown-warning-option)
     case $1 in *.cpp)
-        extra+=(--extra-arg=-D__cpp_concepts=202002L --extra-arg=-Wno-builtin-macro-redefined --extra-arg=-Wno-macro-redefined)
+        extra+=(--extra-arg=-U__cpp_concepts --extra-arg=-D__cpp_concepts=202002L --extra-arg=-Wno-builtin-macro-redefined)
         ;;
     esac
     clang-tidy-16 --quiet -p "$BUILD/host" "${extra[@]}" "$1"
