@@ -55,7 +55,7 @@ class Backing {
         UniqueFd fd; ///< none: the export failed
     };
 
-    Backing(ExtentList memory, uint64_t size, Resources &resources) noexcept
+    Backing(ExtentList &&memory, uint64_t size, Resources &resources) noexcept
         : memory_(std::move(memory)), size_(size), resources_(resources)
     {
     }

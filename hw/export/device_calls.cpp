@@ -8,6 +8,14 @@
 #include <cerrno>
 
 namespace vramlink {
+namespace {
+
+int or_errno(int result)
+{
+    return result < 0 ? -errno : result;
+}
+
+} // namespace
 
 int DeviceCalls::ioctl(int fd, unsigned long request, void *argument)
 {
@@ -15,13 +23,12 @@ int DeviceCalls::ioctl(int fd, unsigned long request, void *argument)
     do {
         result = ::ioctl(fd, request, argument);
     } while (result < 0 && errno == EINTR);
-    return result < 0 ? -errno : result;
+    return or_errno(result);
 }
 
 int DeviceCalls::open(const char *path)
 {
-    const int fd = ::open(path, O_RDWR | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return or_errno(::open(path, O_RDWR | O_CLOEXEC));
 }
 
 DeviceCalls &kernel_calls()

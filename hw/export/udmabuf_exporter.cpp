@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <fstream>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -66,10 +65,9 @@ std::vector<uint64_t> make_request(const ExtentList &memory, const ExtentTail &t
     for (size_t i = 0; i < tail.size(); ++i) {
         const Extent extent = tail.at(i);
         const Region &region = memory.region_of(extent);
-        auto *item = new (&items[i]) udmabuf_create_item{};
-        item->memfd = static_cast<uint32_t>(region.fd);
-        item->offset = region.map_offset + extent.offset;
-        item->size = extent.length;
+        items[i].memfd = static_cast<uint32_t>(region.fd);
+        items[i].offset = region.map_offset + extent.offset;
+        items[i].size = extent.length;
     }
     return words;
 }

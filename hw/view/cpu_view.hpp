@@ -16,7 +16,7 @@ namespace vramlink {
 
 /// Readable bytes behind a view's last one, whatever they hold. QEMU's displays read `stride * height` bytes
 /// of a surface, and the tail of the last row may lie behind the blob: strides up to this much are safe.
-inline constexpr uint64_t view_slack = 256 * 1024;
+inline constexpr uint64_t view_slack = 256ULL * 1024;
 
 class CpuView {
   public:

@@ -36,9 +36,10 @@ Result<Mapping> Mapping::of_file(int fd, uint64_t offset, uint64_t length)
 
 int Mapping::place(uint64_t at, int fd, uint64_t offset, uint64_t length) noexcept
 {
-    void *address =
-        ::mmap(data_ + at, length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(offset));
-    return address == MAP_FAILED ? errno : 0;
+    const auto file_offset = static_cast<off_t>(offset);
+    if (::mmap(data_ + at, length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, file_offset) == MAP_FAILED)
+        return errno;
+    return 0;
 }
 
 int Mapping::open_zeros(uint64_t at, uint64_t length) noexcept

@@ -107,7 +107,7 @@ struct vrl_limits {
 /* 8K (7680x4320, 4 bytes a pixel) in single 4 KiB pages is 32,400 entries. */
 #define VRL_DEFAULT_MAX_ENTRIES 65536u
 #define VRL_DEFAULT_MAX_BLOBS 16384u
-#define VRL_DEFAULT_MAX_EXTENTS_TOTAL (1024u * 1024u)
+#define VRL_DEFAULT_MAX_EXTENTS_TOTAL (1024ull * 1024)
 #define VRL_DEFAULT_MAX_BYTES_COPIED (512ull * 1024 * 1024)
 
 /* How a blob reaches its consumers (design: "The heart"). */

@@ -42,8 +42,8 @@ class View : public testing::Test {
 
 bool is_mapped(const std::byte *address)
 {
-    const auto at = reinterpret_cast<uintptr_t>(address) & ~(page - 1);
-    return ::msync(reinterpret_cast<void *>(at), page, MS_ASYNC) == 0 || errno != ENOMEM;
+    const auto *first = address - reinterpret_cast<uintptr_t>(address) % page;
+    return ::msync(const_cast<std::byte *>(first), page, MS_ASYNC) == 0 || errno != ENOMEM;
 }
 
 TEST_F(View, PutsPagesSideBySideAndUnmapsThem)
