@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # ./dev build: Meson's build directories.
 #   build/host   everything; the plugin is for this machine's QEMU
 #   build/lab    the plugin for the QEMU in the host in a box
