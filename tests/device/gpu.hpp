@@ -53,6 +53,11 @@ class Gpu {
     /// Sends these bytes, cut into descriptors of @p piece bytes (0: one). @returns the answer's type.
     std::uint32_t send(const Bytes &request, std::size_t piece = 0, int timeout_ms = 10000);
 
+    /// Commands that were given up on and not answered since, as far as the last send() saw.
+    [[nodiscard]] unsigned unanswered() const { return vm_gpu_unanswered(gpu_); }
+    /// Takes answers that came late. @returns how many are still missing.
+    unsigned collect_late_answers() { return vm_gpu_collect(gpu_); }
+
     std::uint32_t create_blob(std::uint32_t id, std::uint64_t size, const std::vector<Entry> &entries,
                               std::uint32_t blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST);
     std::uint32_t attach(std::uint32_t id, const std::vector<Entry> &entries);

@@ -60,6 +60,17 @@ class BinaryWithEnvironment {
     std::string saved_;
 };
 
+/// The name of a dma-buf's exporter (Linux: Documentation/filesystems/proc.rst, fdinfo of DMA buffer files).
+std::string exporter_of(const std::string &proc, const std::string &fd)
+{
+    std::ifstream info(proc + "/fdinfo/" + fd);
+    std::string word;
+    while (info >> word && word != "exp_name:")
+        ;
+    info >> word;
+    return word;
+}
+
 std::uint64_t resident_bytes(const std::string &proc)
 {
     std::ifstream statm(proc + "/statm");
@@ -98,7 +109,10 @@ Held held_by(pid_t pid)
         const auto target = fs::read_symlink(entry.path(), gone).string();
         held.fds++;
         held.targets.insert(target);
-        held.dmabufs += target.find("dmabuf") != std::string::npos;
+        if (target.find("dmabuf") == std::string::npos)
+            continue;
+        held.dmabufs++;
+        held.vfio_dmabufs += exporter_of(proc, entry.path().filename()).starts_with("vfio");
     }
     std::ifstream maps(proc + "/maps");
     for (std::string line; std::getline(maps, line);)

@@ -36,6 +36,7 @@ using Json = nlohmann::json;
 struct Held {
     int fds = 0;                        ///< all open descriptors
     int dmabufs = 0;                    ///< of these, dma-bufs
+    int vfio_dmabufs = 0;               ///< of these, exported by VFIO; the rest is a display's or udmabuf's
     int maps = 0;                       ///< lines of /proc/PID/maps
     std::uint64_t rss = 0;              ///< resident bytes
     std::multiset<std::string> targets; ///< where the descriptors lead, for messages

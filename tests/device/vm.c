@@ -286,3 +286,15 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
         vm_free(gpu->vm, out);
     return answered ? (int)length : -1;
 }
+
+unsigned int vm_gpu_unanswered(struct vm_gpu *gpu)
+{
+    return gpu->unanswered;
+}
+
+unsigned int vm_gpu_collect(struct vm_gpu *gpu)
+{
+    while (gpu->unanswered && qvirtqueue_get_buf(gpu->vm->qts, gpu->control, NULL, NULL))
+        gpu->unanswered--;
+    return gpu->unanswered;
+}

@@ -72,6 +72,11 @@ void vm_gpu_reset(struct vm_gpu *gpu);
 int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
                    size_t answer_size, int timeout_ms);
 
+/* How many commands were given up on and have not been answered since, as far as has been seen. */
+unsigned int vm_gpu_unanswered(struct vm_gpu *gpu);
+/* Looks for late answers; returns how many commands still lack one. */
+unsigned int vm_gpu_collect(struct vm_gpu *gpu);
+
 #ifdef __cplusplus
 }
 #endif

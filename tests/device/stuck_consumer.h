@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A consumer of QEMU's D-Bus display that takes every frame and never answers: what a hung compositor looks
+ * like to QEMU. (Interface: QEMU's ui/dbus-display1.xml.)
+ *
+ * Thread: its calls arrive on GDBus's own thread; the functions here are for one thread.
+ */
+#ifndef VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
+#define VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stuck_consumer;
+
+/* @display: a socket on which QEMU speaks the display protocol (add_client, protocol "@dbus-display"); taken.
+ * Registers as a listener of console 0. NULL, with a sentence on stderr, when that fails. */
+struct stuck_consumer *stuck_consumer_new(int display);
+void stuck_consumer_free(struct stuck_consumer *consumer);
+
+/* How many dma-bufs and how many updates of one it has been handed, and keeps unanswered. */
+int stuck_consumer_scanouts(struct stuck_consumer *consumer);
+int stuck_consumer_updates(struct stuck_consumer *consumer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A consumer that hangs: QEMU's D-Bus display with GL hands it the dma-buf, and it never answers. The guest
+// must not notice in anything but the pace of its flushes. Runs in the lab, where there is a render node.
+
+#include "tests/device/ground.hpp"
+#include "tests/device/stuck_consumer.h"
+
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace vramlink::test {
+
+namespace {
+
+constexpr std::uint32_t id = 10;
+constexpr Rect whole{0, 0, Ground::width, Ground::height};
+using Consumer = std::unique_ptr<stuck_consumer, decltype(&stuck_consumer_free)>;
+
+Machine::Options gl_options()
+{
+    auto options = ground_options(Where::Vfio);
+    options.display = "dbus,p2p=yes,gl=on";
+    return options;
+}
+
+Consumer connect_consumer(Machine &machine)
+{
+    std::array<int, 2> pair{};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
+        return {nullptr, stuck_consumer_free};
+    const Json getfd{{"execute", "getfd"}, {"arguments", {{"fdname", "display"}}}};
+    std::free(vm_qmp_fd(machine.raw(), getfd.dump().c_str(), pair[1]));
+    close(pair[1]);
+    machine.qmp({{"execute", "add_client"},
+                 {"arguments", {{"protocol", "@dbus-display"}, {"fdname", "display"}, {"skipauth", true}}}});
+    return {stuck_consumer_new(pair[0]), stuck_consumer_free};
+}
+
+class VfioStuckConsumer : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_GE(vfio_hosts().size(), 2u) << "VRAMLINK_VFIO names too few devices";
+        near_ = machine_.map_bar(Ground::near_slot, 2);
+        entries_ = scattered(near_.address, picture_.pages(), 1);
+        ASSERT_STREQ(answer_name(gpu_.create_blob(id, picture_.bytes(), entries_)), "OK");
+        ASSERT_STREQ(answer_name(gpu_.set_scanout_blob(Ground::scanout_of(id, picture_))), "OK");
+        consumer_ = connect_consumer(machine_);
+        ASSERT_TRUE(consumer_);
+        ASSERT_TRUE(eventually([&] { return stuck_consumer_scanouts(consumer_.get()) > 0; }));
+    }
+
+    /// Sends a flush; true while its answer is held back.
+    bool flush_is_held()
+    {
+        constexpr int short_wait_ms = 20;
+        virtio_gpu_resource_flush command{};
+        command.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH;
+        command.r = {0, 0, whole.width, whole.height};
+        command.resource_id = id;
+        const auto *bytes = reinterpret_cast<const std::uint8_t *>(&command);
+        return gpu_.send({bytes, bytes + sizeof command}, 0, short_wait_ms) == no_answer;
+    }
+
+    Machine machine_{gl_options()};
+    Gpu gpu_{machine_};
+    Picture picture_ = paint(Ground::width, Ground::height, 1);
+    Machine::Bar near_{};
+    std::vector<Entry> entries_;
+    Consumer consumer_{nullptr, stuck_consumer_free};
+};
+
+/// The consumer's hold on a flush ends after half a second, which a slow machine may spend on the way: a few
+/// attempts. A device that waits for its consumer would fail all of them.
+TEST_F(VfioStuckConsumer, DetachOvertakesTheFlush)
+{
+    bool overtook = false;
+    for (int attempt = 0; attempt < 10 && !overtook; attempt++) {
+        const bool held = flush_is_held();
+        ASSERT_STREQ(answer_name(gpu_.detach(id)), "OK");
+        overtook = held && gpu_.unanswered() > 0;
+        ASSERT_STREQ(answer_name(gpu_.attach(id, entries_)), "OK");
+        EXPECT_TRUE(eventually([&] { return gpu_.collect_late_answers() == 0; }))
+            << "a flush was never answered";
+    }
+    EXPECT_TRUE(overtook) << "no DETACH_BACKING was answered while a flush waited for the consumer";
+    EXPECT_GT(stuck_consumer_updates(consumer_.get()), 0);
+}
+
+TEST_F(VfioStuckConsumer, EveryFlushIsAnsweredInTheEnd)
+{
+    for (int i = 0; i < 5; i++)
+        EXPECT_STREQ(answer_name(gpu_.flush(id, whole)), "OK");
+    EXPECT_EQ(machine_.held().vfio_dmabufs, 1);
+    EXPECT_STREQ(answer_name(gpu_.unref(id)), "OK");
+    EXPECT_EQ(machine_.stats()["totals"]["dmabuf_fds"], 0);
+    EXPECT_TRUE(eventually([&] { return machine_.held().vfio_dmabufs == 0; }));
+}
+
+} // namespace
+
+} // namespace vramlink::test
