@@ -13,7 +13,7 @@ namespace vramlink {
 namespace {
 
 constexpr uint32_t max32 = std::numeric_limits<uint32_t>::max();
-constexpr uint64_t blob_size = 100 * 100 * 4;
+constexpr uint64_t blob_size = 100ULL * 100 * 4;
 constexpr FramebufferRequest good{.width = 100,
                                   .height = 100,
                                   .bytes_pp = 4,

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 namespace vramlink::test {
@@ -84,6 +85,8 @@ std::vector<Step> RandomMemory::reference(const std::vector<vrl_entry> &said, ui
     for (const vrl_entry &entry : said)
         for (uint64_t at = 0; at < entry.length && steps.size() * unit < wanted; at += unit) {
             const auto place = bench.vmm.find(entry.gpa + at);
+            if (!place)
+                throw std::logic_error("an entry outside guest space");
             steps.push_back({place->region, place->offset});
         }
     return steps;
