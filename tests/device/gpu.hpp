@@ -24,7 +24,7 @@ inline constexpr std::uint32_t short_answer = 1; ///< fewer bytes than a header
 
 [[nodiscard]] const char *answer_name(std::uint32_t type);
 
-inline constexpr std::uint32_t page = 4096;
+inline constexpr std::uint64_t page = 4096;
 inline constexpr std::uint32_t xrgb8888 = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM; ///< DRM's name for it
 
 struct Rect {
@@ -43,9 +43,7 @@ struct BlobScanout {
 
 class Gpu {
   public:
-    explicit Gpu(Machine &machine) : machine_(&machine), gpu_(vm_gpu_open(machine.raw(), Machine::gpu_slot))
-    {
-    }
+    explicit Gpu(Machine &machine) : gpu_(vm_gpu_open(machine.raw(), Machine::gpu_slot)) {}
 
     [[nodiscard]] std::uint64_t features() const { return vm_gpu_features(gpu_); }
     void reset() { vm_gpu_reset(gpu_); }
@@ -71,7 +69,6 @@ class Gpu {
     std::uint32_t transfer_to_host_2d(std::uint32_t id, Rect rect);
 
   private:
-    Machine *machine_;
     vm_gpu *gpu_;
 };
 
