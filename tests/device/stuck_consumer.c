@@ -126,7 +126,8 @@ void stuck_consumer_free(struct stuck_consumer *consumer)
         return;
     hang_up(consumer->listener);
     hang_up(consumer->display);
-    g_clear_object(&consumer->listener_stream);
+    if (consumer->listener_stream)
+        g_object_unref(consumer->listener_stream);
     g_free(consumer);
 }
 

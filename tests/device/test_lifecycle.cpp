@@ -110,6 +110,28 @@ TEST(Lifecycle, DetachAndAttachAHundredTimes)
     expect_same(before, ground.machine.held());
 }
 
+TEST(Lifecycle, SwitchingScanoutsLeaksNothing)
+{
+    Ground ground;
+    const Picture other = paint(320, 200, 31);
+    const auto entries = scattered(ground.far_page(20), other.pages(), 5);
+    Held before;
+    for (int i = 0; i < 40; i++) {
+        ASSERT_STREQ(answer_name(ground.gpu.create_blob(30, other.bytes(), entries)), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(30, other))), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob({.id = 0})), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(30, other))), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.unref(30)), "OK");
+        ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(shown_id, ground.picture))),
+                     "OK");
+        if (i == 0)
+            before = ground.machine.held(); // QEMU's own surfaces exist from here on
+    }
+    ground.check_alive();
+    EXPECT_EQ(ground.machine.held().targets, before.targets);
+    expect_same(before, ground.machine.held());
+}
+
 TEST(Lifecycle, DeviceReset)
 {
     Ground ground;
