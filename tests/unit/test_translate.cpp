@@ -92,6 +92,12 @@ INSTANTIATE_TEST_SUITE_P(
                 {{bar_gpa, page, 0}},
                 VRL_ERR_INVALID_PARAMETER,
                 "cover 4096 bytes of a blob of 8192"},
+        Hostile{"one_byte_short",
+                1,
+                page + 1,
+                {{bar_gpa, page, 0}},
+                VRL_ERR_INVALID_PARAMETER,
+                "cover 4096 bytes of a blob of 4097"},
         Hostile{
             "size_max", 1, ~0ULL, {{bar_gpa, page, 0}}, VRL_ERR_INVALID_PARAMETER, "18446744073709551615"},
         Hostile{"unmapped", 1, page, {{0x1000, page, 0}}, VRL_ERR_INVALID_PARAMETER, "address 0x1000"},
