@@ -39,7 +39,7 @@ ensure_builds() { # ensure_builds TARGETS_OF_HOST
 }
 
 ensure_asan() {
-    ensure_build asan meson-test-prereq /dev/null -Db_sanitize=address,undefined -Db_lundef=false \
+    ensure_build asan meson-test-prereq /dev/null -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 \
         -Dviewer=disabled -Dqemu_headers=
 }
 
