@@ -322,7 +322,7 @@ const std::vector<Row> scanout_rows = {
     {"StrideHuge",
      [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 0x7ffffffc; }); },
      invalid_parameter,
-     {"135291469828", "16384"}},
+     {"2147483644", "262144"}},
     {"StrideNegative",
      [](auto &g) { return wrong_scanout(g, [](auto &s) { s.stride = 0xfffffffc; }); },
      invalid_parameter,
