@@ -79,6 +79,8 @@ void DisplayClient::begin()
 {
     disconnect();
     cancel_.reset(g_cancellable_new());
+    registered_ = false;
+    listener_failure_.clear();
     join_limit_.arm(join_limit_us);
 }
 
@@ -152,18 +154,34 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
     GErrorHolder error;
     const GVariantPtr value(
         g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(source), nullptr, result, &error));
-    if (!value && !error.cancelled())
-        static_cast<DisplayClient *>(self)->lost("RegisterListener: " + error.text());
+    auto *client = static_cast<DisplayClient *>(self);
+    if (!value && error.cancelled())
+        return;
+    client->registered_ = true;
+    if (!value)
+        client->lost("RegisterListener: " + error.text());
+    else if (!client->listener_failure_.empty())
+        client->lost(client->listener_failure_);
 }
 
 void DisplayClient::on_listener_ready(GObject *, GAsyncResult *result, gpointer self)
 {
     GErrorHolder error;
     GDBusConnection *connection = g_dbus_connection_new_finish(result, &error);
+    auto *client = static_cast<DisplayClient *>(self);
     if (connection)
-        static_cast<DisplayClient *>(self)->have_listener(connection);
-    else if (!error.cancelled())
-        static_cast<DisplayClient *>(self)->lost("the listener's connection: " + error.text());
+        return client->have_listener(connection);
+    if (error.cancelled())
+        return;
+    client->listener_lost("the listener's connection: " + error.text());
+}
+
+void DisplayClient::listener_lost(const std::string &reason)
+{
+    if (registered_)
+        return lost(reason);
+    // QEMU closes the socket of a listener that it refuses: its answer, which says why, may come second.
+    listener_failure_ = reason;
 }
 
 void DisplayClient::have_listener(GDBusConnection *connection)
@@ -182,13 +200,18 @@ void DisplayClient::have_listener(GDBusConnection *connection)
     sink_.connected();
 }
 
-void DisplayClient::on_closed(GDBusConnection *, gboolean vanished, GError *error, gpointer self)
+void DisplayClient::on_closed(GDBusConnection *connection, gboolean vanished, GError *error, gpointer self)
 {
-    static_cast<DisplayClient *>(self)->lost(fmt::format("the connection to QEMU ended{}{}",
-                                                         error      ? ": "
-                                                         : vanished ? " (QEMU is gone)"
-                                                                    : "",
-                                                         error ? error->message : ""));
+    auto *client = static_cast<DisplayClient *>(self);
+    const std::string reason = fmt::format("the connection to QEMU ended{}{}",
+                                           error      ? ": "
+                                           : vanished ? " (QEMU is gone)"
+                                                      : "",
+                                           error ? error->message : "");
+    if (connection == client->listener_.get())
+        client->listener_lost(reason);
+    else
+        client->lost(reason);
 }
 
 void DisplayClient::lost(const std::string &reason)

@@ -53,12 +53,16 @@ class DisplayClient {
     void dispatch(const std::string &method, GVariant *parameters, GDBusMethodInvocation *invocation);
     void scanout_dmabuf(GVariant *parameters, GDBusMethodInvocation *invocation);
     void lost(const std::string &reason);
+    /// The listener's side failed: final once QEMU has answered RegisterListener, a hint before that.
+    void listener_lost(const std::string &reason);
 
     DisplaySink &sink_;
     std::string console_path_;
     GObjectPtr<GCancellable> cancel_;
     GObjectPtr<GDBusConnection> main_, listener_;
     guint object_id_ = 0;
+    bool registered_ = false; ///< QEMU has answered RegisterListener
+    std::string listener_failure_;
     Timer join_limit_;
 };
 
