@@ -22,6 +22,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -164,17 +165,18 @@ void report(pid_t pid)
 
 int main(int argc, char **argv)
 {
-    pid_t pid = 0;
-    const std::string argument = argc == 2 ? argv[1] : "";
-    const auto parsed = std::from_chars(argument.data(), argument.data() + argument.size(), pid);
-    if (argument.empty() || parsed.ec != std::errc{} || *parsed.ptr != '\0' || pid <= 0) {
-        fmt::print(stderr, "usage: gem-count PID\n");
-        return 2;
-    }
     try {
+        pid_t pid = 0;
+        const std::string argument = argc == 2 ? argv[1] : "";
+        const auto parsed = std::from_chars(argument.data(), argument.data() + argument.size(), pid);
+        if (argument.empty() || parsed.ec != std::errc{} || *parsed.ptr != '\0' || pid <= 0) {
+            fmt::print(stderr, "usage: gem-count PID\n");
+            return 2;
+        }
         vramlink::report(pid);
     } catch (const std::exception &e) {
-        fmt::print(stderr, "gem-count: process {}: {}\n", pid, e.what());
+        std::fputs(e.what(), stderr); // nothing that could throw again
+        std::fputs("\n", stderr);
         return 1;
     }
     return 0;

@@ -20,7 +20,7 @@ BufferRef buffer()
 
 class Queue : public ::testing::Test {
   protected:
-    Completion says(std::string what)
+    Completion says(const std::string &what)
     {
         return Completion([this, what] { said += what; });
     }
