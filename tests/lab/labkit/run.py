@@ -12,6 +12,8 @@ import time
 
 NO_RESULT = 125  # L1 ended without an exit code: the machine died
 TIMED_OUT = 124
+NOT_BOOTED = -1  # L1's init has said nothing for BOOT_LIMIT seconds; never an exit code
+BOOT_LIMIT = 90  # a boot takes 6 to 9 s here; under TCG a kernel's start can stall on its timers
 GRACE = 15  # seconds that L1 has to end by itself and bring /out back after the time limit
 CHUNK = 1 << 16
 PR_SET_PDEATHSIG = 1
@@ -94,8 +96,9 @@ class Run:
         for port in self._ports:
             port.close()
 
-    def wait(self, time_limit):
-        """Streams until L1 has told its exit code or died. Returns that code, TIMED_OUT or NO_RESULT."""
+    def wait(self, time_limit, boot_limit=None):
+        """Streams until L1 has told its exit code or died. Returns that code, TIMED_OUT, NO_RESULT, or NOT_BOOTED
+        when boot_limit is given and L1's init has not spoken by then."""
         for port in self._ports:
             self._accept(port)
         deadline = time.monotonic() + time_limit if time_limit else None
@@ -103,6 +106,8 @@ class Run:
         with selectors.DefaultSelector() as selector:
             for port in self._ports:
                 selector.register(port.connection, selectors.EVENT_READ, port)
+            if boot_limit and not self._wait_for_init(selector, boot_limit):
+                return NOT_BOOTED
             while self._status is None and selector.get_map():
                 if not self._pump(selector, deadline):
                     if timed_out:
@@ -113,6 +118,14 @@ class Run:
         if timed_out:
             return TIMED_OUT
         return NO_RESULT if self._status is None else self._status
+
+    def _wait_for_init(self, selector, boot_limit):
+        """False when L1 lives but its init has not said that it runs."""
+        end = time.monotonic() + boot_limit
+        while not self._told and selector.get_map():
+            if not self._pump(selector, end):
+                return False
+        return True
 
     def _accept(self, port):
         for _ in range(300):
