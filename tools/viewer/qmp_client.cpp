@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-constexpr size_t longest_line = 1024 * 1024;
+constexpr size_t longest_line = size_t{1} << 20;
 
 class Qmp {
   public:
