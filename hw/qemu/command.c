@@ -8,19 +8,6 @@
 #include "hw/virtio/virtio-gpu-bswap.h"
 #include "qemu/iov.h"
 
-static void log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static void log_guest(VramGPU *vg, const char *format, ...)
-{
-    g_autofree char *sentence = NULL;
-    va_list args;
-
-    va_start(args, format);
-    sentence = g_strdup_vprintf(format, args);
-    va_end(args);
-    vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
-}
-
 /* Copies a fixed-size command out of the ring; refuses one that is cut short. */
 static bool read_command(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, void *to, size_t size,
                          const char *name)
@@ -29,7 +16,7 @@ static bool read_command(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, void 
 
     if (got == size)
         return true;
-    log_guest(vg, "%s has %zu bytes, it needs %zu", name, got, size);
+    vram_log_guest(vg, "%s has %zu bytes, it needs %zu", name, got, size);
     cmd->error = VRL_ERR_INVALID_PARAMETER;
     return false;
 }
@@ -70,8 +57,8 @@ static struct vrl_entry *read_entries(VramGPU *vg, struct virtio_gpu_ctrl_comman
     if (count == 0 || count > VRL_DEFAULT_MAX_ENTRIES)
         return g_new0(struct vrl_entry, 1);
     if (have - at < want) {
-        log_guest(vg, "a command says %u entries (%zu bytes) and carries %zu bytes of them", count, want,
-                  have - at);
+        vram_log_guest(vg, "a command says %u entries (%zu bytes) and carries %zu bytes of them", count, want,
+                       have - at);
         cmd->error = VRL_ERR_INVALID_PARAMETER;
         return NULL;
     }
@@ -98,13 +85,13 @@ static void create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         return;
     virtio_gpu_create_blob_bswap(&cblob);
     if (cblob.blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST) {
-        log_guest(vg, "blob %u: blob_mem is %u, only %u (GUEST) is offered", cblob.resource_id,
-                  cblob.blob_mem, VIRTIO_GPU_BLOB_MEM_GUEST);
+        vram_log_guest(vg, "blob %u: blob_mem is %u, only %u (GUEST) is offered", cblob.resource_id,
+                       cblob.blob_mem, VIRTIO_GPU_BLOB_MEM_GUEST);
         cmd->error = VRL_ERR_INVALID_PARAMETER;
         return;
     }
     if (parent_has(g, cblob.resource_id)) {
-        log_guest(vg, "blob %u: the id is in use by a 2D resource", cblob.resource_id);
+        vram_log_guest(vg, "blob %u: the id is in use by a 2D resource", cblob.resource_id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
         return;
     }
@@ -141,8 +128,8 @@ static void set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         return;
     virtio_gpu_scanout_blob_bswap(&ss);
     if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs) {
-        log_guest(vg, "SET_SCANOUT_BLOB: scanout %u, there are %u", ss.scanout_id,
-                  vg->parent_obj.parent_obj.conf.max_outputs);
+        vram_log_guest(vg, "SET_SCANOUT_BLOB: scanout %u, there are %u", ss.scanout_id,
+                       vg->parent_obj.parent_obj.conf.max_outputs);
         cmd->error = VRL_ERR_INVALID_SCANOUT_ID;
         return;
     }
@@ -151,7 +138,7 @@ static void set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     else if (vrl_table_has(vg->table, ss.resource_id))
         set_status(cmd, vram_scanout_set(vg, ss.scanout_id, &ss));
     else {
-        log_guest(vg, "SET_SCANOUT_BLOB: resource %u is not a blob", ss.resource_id);
+        vram_log_guest(vg, "SET_SCANOUT_BLOB: resource %u is not a blob", ss.resource_id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
     }
 }
@@ -164,7 +151,7 @@ static void flush(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
         return;
     virtio_gpu_bswap_32(&rf, sizeof(rf));
     if (vrl_table_is_revoked(vg->table, id)) {
-        log_guest(vg, "RESOURCE_FLUSH: the memory of blob %u is gone; attach new backing first", id);
+        vram_log_guest(vg, "RESOURCE_FLUSH: the memory of blob %u is gone; attach new backing first", id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
         return;
     }
@@ -189,7 +176,8 @@ static bool set_scanout(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs)
         return false;
     if (vrl_table_has(vg->table, ss.resource_id)) {
-        log_guest(vg, "SET_SCANOUT: resource %u is a blob, SET_SCANOUT_BLOB is for those", ss.resource_id);
+        vram_log_guest(vg, "SET_SCANOUT: resource %u is a blob, SET_SCANOUT_BLOB is for those",
+                       ss.resource_id);
         cmd->error = VRL_ERR_INVALID_PARAMETER;
         return true;
     }
@@ -239,7 +227,7 @@ static bool refuse_unknown(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uin
     }
     if (parent_has(VIRTIO_GPU(vg), id))
         return false;
-    log_guest(vg, "%s: there is no resource %u", name, id);
+    vram_log_guest(vg, "%s: there is no resource %u", name, id);
     cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
     return true;
 }
@@ -272,7 +260,7 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D: /* a guest blob needs no transfer */
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
-        log_guest(vg, "RESOURCE_CREATE_2D: resource id %u is in use by a blob", id);
+        vram_log_guest(vg, "RESOURCE_CREATE_2D: resource id %u is in use by a blob", id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
         return true;
     default:
@@ -332,7 +320,7 @@ static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     int blocked = base->renderer_blocked;
 
     if (have < want) {
-        log_guest(vg, "command 0x%x has %zu bytes, it needs %zu", cmd->cmd_hdr.type, have, want);
+        vram_log_guest(vg, "command 0x%x has %zu bytes, it needs %zu", cmd->cmd_hdr.type, have, want);
         vram_parent_response_nodata(g, cmd, VRL_ERR_INVALID_PARAMETER);
         return;
     }

@@ -32,6 +32,17 @@ static void log_sentence(void *opaque, enum vrl_log_level level, const char *sen
         warn_report("vramlink: %s: %s%s", id, level == VRL_LOG_GUEST ? "guest: " : "", sentence);
 }
 
+void vram_log_guest(VramGPU *vg, const char *format, ...)
+{
+    g_autofree char *sentence = NULL;
+    va_list args;
+
+    va_start(args, format);
+    sentence = g_strdup_vprintf(format, args);
+    va_end(args);
+    vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
+}
+
 static const struct vrl_ops table_ops = {
     .translate = vram_regions_translate,
     .release_consumers = vram_scanout_release,

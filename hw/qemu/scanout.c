@@ -207,35 +207,22 @@ void vram_scanout_disable(VramGPU *vg, uint32_t scanout_id)
     tell_parent(vg, scanout_id, 0, 0, 0);
 }
 
-static void log_refusal(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static void log_refusal(VramGPU *vg, const char *format, ...)
-{
-    g_autofree char *sentence = NULL;
-    va_list args;
-
-    va_start(args, format);
-    sentence = g_strdup_vprintf(format, args);
-    va_end(args);
-    vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
-}
-
 /* What QEMU's surfaces and pixman under them can carry; they assert where we refuse. */
 static bool consoles_can_show(VramGPU *vg, const struct virtio_gpu_set_scanout_blob *ss)
 {
     if (!virtio_gpu_get_pixman_format(ss->format)) {
-        log_refusal(vg, "SET_SCANOUT_BLOB: format %u is none of the eight that virtio-gpu defines for 2D",
-                    ss->format);
+        vram_log_guest(vg, "SET_SCANOUT_BLOB: format %u is none of the eight that virtio-gpu defines for 2D",
+                       ss->format);
         return false;
     }
     if (ss->r.width < MIN_DIMENSION || ss->r.height < MIN_DIMENSION || ss->r.width > MAX_DIMENSION ||
         ss->r.height > MAX_DIMENSION) {
-        log_refusal(vg, "SET_SCANOUT_BLOB: a rectangle of %ux%u, the limits are %ux%u and %ux%u", ss->r.width,
-                    ss->r.height, MIN_DIMENSION, MIN_DIMENSION, MAX_DIMENSION, MAX_DIMENSION);
+        vram_log_guest(vg, "SET_SCANOUT_BLOB: a rectangle of %ux%u, the limits are %ux%u and %ux%u",
+                       ss->r.width, ss->r.height, MIN_DIMENSION, MIN_DIMENSION, MAX_DIMENSION, MAX_DIMENSION);
         return false;
     }
     if (ss->strides[0] % PIXEL_ALIGNMENT || ss->offsets[0] % PIXEL_ALIGNMENT || ss->strides[0] > MAX_STRIDE) {
-        log_refusal(
+        vram_log_guest(
             vg, "SET_SCANOUT_BLOB: stride %u, offset %u: both must be multiples of %u, the stride at most %u",
             ss->strides[0], ss->offsets[0], PIXEL_ALIGNMENT, MAX_STRIDE);
         return false;

@@ -67,6 +67,9 @@ typedef struct VramGPU {
 
 DECLARE_INSTANCE_CHECKER(VramGPU, VRAM_GPU, TYPE_VRAM_GPU)
 
+/* --- gpu.c: one sentence on the guest's mistake, through the table's rate limit. */
+void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
 /* --- command.c: decodes and carries out one command; sets cmd->error and leaves cmd unfinished, or answers.
  */
 void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
