@@ -35,9 +35,11 @@ class Backing {
                                                  Facts &facts);
     Backing(const Backing &) = delete;
     Backing &operator=(const Backing &) = delete;
-    ~Backing() = default;
+    ~Backing() { resources_.vfio_backings -= in_vfio_ ? 1 : 0; }
 
     [[nodiscard]] const ExtentList &memory() const noexcept { return memory_; }
+    /// A part of it at least is a VFIO device's.
+    [[nodiscard]] bool in_vfio() const noexcept { return in_vfio_; }
 
     /// The dma-buf from byte @p start (less than the blob's size) on; borrowed, -1 when there is none. What
     /// cannot be exported is not tried again.
@@ -58,6 +60,9 @@ class Backing {
     Backing(ExtentList &&memory, uint64_t size, Resources &resources) noexcept
         : memory_(std::move(memory)), size_(size), resources_(resources)
     {
+        for (const auto &region : memory_.regions())
+            in_vfio_ |= region->kind == RegionKind::VfioBar;
+        resources_.vfio_backings += in_vfio_ ? 1 : 0;
     }
     void plan_and_share(Facts &facts);
     Answer<void> pay();
@@ -75,6 +80,7 @@ class Backing {
     std::unique_ptr<CpuView> view_;
     std::vector<DmaBuf> dmabufs_; ///< behind view_, so that it dies first
     bool shared_ = false;
+    bool in_vfio_ = false;
 };
 
 } // namespace vramlink

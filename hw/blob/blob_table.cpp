@@ -89,11 +89,29 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
     blob.facts.state = State::Backed;
     blob.facts.size = size;
     blob.facts.entries = static_cast<uint32_t>(entries.size());
-    auto backing = Backing::make(std::move(*memory), size, resources_, blob.facts);
+    blob.iommu = memory->iommu;
+    auto backing = Backing::make(std::move(memory->memory), size, resources_, blob.facts);
     if (!backing)
         return std::unexpected(std::move(backing.error()));
     blob.backing = std::move(*backing);
+    if (auto kept = keep_addresses(blob, entries); !kept)
+        return std::unexpected(std::move(kept.error()));
     return blob;
+}
+
+Answer<void> BlobTable::keep_addresses(Blob &blob, Entries entries)
+{
+    if (blob.backing->in_vfio() && !blob.iommu)
+        return {};
+    AddressList list = AddressList::of(entries, blob.backing->memory().length());
+    auto charge = resources_.addresses.take(list.entries().size());
+    if (!charge)
+        return refuse(VRL_ERR_OUT_OF_MEMORY,
+                      fmt::format("{} entries are over the {} that are left of {}", list.entries().size(),
+                                  resources_.addresses.left(), resources_.addresses.limit()));
+    list.charge(std::move(*charge));
+    blob.addresses = std::move(list);
+    return {};
 }
 
 vrl_status BlobTable::create(uint32_t id, uint64_t size, Entries entries)
@@ -129,6 +147,8 @@ void BlobTable::release(Blob &blob, State next) noexcept
     if (ops_.release_consumers != nullptr)
         ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
     blob.backing.reset();
+    blob.addresses = AddressList();
+    blob.iommu = false;
 }
 
 vrl_status BlobTable::detach(uint32_t id) noexcept
@@ -173,16 +193,33 @@ uint32_t BlobTable::revoke_region(uint64_t region_id, const char *why) noexcept
     for (auto &[id, blob] : blobs_) {
         if (!blob.backing || !blob.backing->memory().touches(region_id))
             continue;
-        release(blob, State::Revoked);
+        revoke(blob, why);
         ++revoked;
-        try {
-            blob.facts.revoked = why != nullptr ? why : "";
-        } catch (const std::exception &) {
-            blob.facts.revoked.clear(); // only the words are lost
-        }
     }
-    resources_.counters.revocations += revoked;
     return revoked;
+}
+
+uint32_t BlobTable::revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept
+{
+    uint32_t revoked = 0;
+    for (auto &[id, blob] : blobs_) {
+        if (!blob.iommu || !blob.addresses.overlaps(first, last))
+            continue;
+        revoke(blob, why);
+        ++revoked;
+    }
+    return revoked;
+}
+
+void BlobTable::revoke(Blob &blob, const char *why) noexcept
+{
+    release(blob, State::Revoked);
+    ++resources_.counters.revocations;
+    try {
+        blob.facts.revoked = why != nullptr ? why : "";
+    } catch (const std::exception &) {
+        blob.facts.revoked.clear(); // only the words are lost
+    }
 }
 
 State BlobTable::state(uint32_t id) const noexcept
@@ -212,13 +249,18 @@ void BlobTable::count(vrl_event event) noexcept
     case VRL_EVENT_FLUSH:
         ++resources_.counters.flushes;
         break;
-    case VRL_EVENT_COMMAND_ERROR:
-        ++resources_.counters.command_errors;
-        break;
     case VRL_EVENT_SUPERSEDED:
         ++resources_.counters.superseded;
         break;
     }
+}
+
+void BlobTable::count_error(vrl_status status) noexcept
+{
+    const auto kind = static_cast<size_t>(status) - VRL_ERR_UNSPEC;
+    ++resources_.counters.command_errors;
+    if (kind < resources_.counters.errors.size())
+        ++resources_.counters.errors[kind];
 }
 
 } // namespace vramlink

@@ -7,6 +7,7 @@
 #ifndef VRAMLINK_HW_BLOB_BLOB_TABLE_HPP
 #define VRAMLINK_HW_BLOB_BLOB_TABLE_HPP
 
+#include "hw/blob/address_list.hpp"
 #include "hw/blob/backing.hpp"
 #include "hw/blob/facts.hpp"
 #include "hw/blob/framebuffer.hpp"
@@ -39,6 +40,12 @@ class BlobTable {
     vrl_status unref(uint32_t id) noexcept;
     void reset() noexcept;
     uint32_t revoke_region(uint64_t region_id, const char *why) noexcept;
+    uint32_t revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept;
+
+    [[nodiscard]] uint32_t vfio_blobs() const noexcept { return resources_.vfio_backings; }
+    using Save = void (*)(void *opaque, const vrl_saved_blob *blob);
+    void save(Save take, void *opaque) const;
+    vrl_status restore(const vrl_saved_blob &saved);
 
     [[nodiscard]] bool has(uint32_t id) const noexcept { return blobs_.contains(id); }
     [[nodiscard]] State state(uint32_t id) const noexcept;
@@ -52,6 +59,7 @@ class BlobTable {
                uint32_t height) noexcept;
 
     void count(vrl_event event) noexcept;
+    void count_error(vrl_status status) noexcept;
     [[nodiscard]] Log &log() noexcept { return resources_.log; }
     [[nodiscard]] std::string stats_json() const;
 
@@ -59,6 +67,8 @@ class BlobTable {
     struct Blob {
         Facts facts;
         std::unique_ptr<Backing> backing; ///< set exactly when state is Backed
+        AddressList addresses;            ///< of a backing that can migrate or that an IOMMU answered for
+        bool iommu = false;               ///< an IOMMU answered for a part of it
     };
     using Blobs = std::unordered_map<uint32_t, Blob>;
 
@@ -70,7 +80,9 @@ class BlobTable {
     }
     Answer<Blob> make_blob(uint32_t id, uint64_t size, Entries entries);
     Answer<void> check_new(uint32_t id, uint64_t size) const;
+    Answer<void> keep_addresses(Blob &blob, Entries entries);
     [[nodiscard]] Blob *backed(uint32_t id) noexcept;
+    void revoke(Blob &blob, const char *why) noexcept;
     void release(Blob &blob, State next) noexcept;
     void remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal);
 

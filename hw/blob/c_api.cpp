@@ -86,6 +86,27 @@ uint32_t vrl_table_revoke_region(vrl_table *table, uint64_t region_id, const cha
     return table->blobs.revoke_region(region_id, why);
 }
 
+uint32_t vrl_table_revoke_addresses(vrl_table *table, uint64_t first, uint64_t last, const char *why)
+{
+    return table->blobs.revoke_addresses(first, last, why);
+}
+
+uint32_t vrl_table_vfio_blobs(const vrl_table *table)
+{
+    return table->blobs.vfio_blobs();
+}
+
+void vrl_table_save(const vrl_table *table, void (*save)(void *opaque, const vrl_saved_blob *blob),
+                    void *opaque)
+{
+    table->blobs.save(save, opaque);
+}
+
+vrl_status vrl_table_restore(vrl_table *table, const vrl_saved_blob *blob)
+{
+    return guarded([&] { return table->blobs.restore(*blob); });
+}
+
 bool vrl_table_has(const vrl_table *table, uint32_t id)
 {
     return table->blobs.has(id);
@@ -156,6 +177,11 @@ void vrl_table_flush(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, u
 void vrl_table_count(vrl_table *table, vrl_event event)
 {
     table->blobs.count(event);
+}
+
+void vrl_table_count_error(vrl_table *table, vrl_status status)
+{
+    table->blobs.count_error(status);
 }
 
 void vrl_table_log(vrl_table *table, vrl_log_level level, const char *sentence)

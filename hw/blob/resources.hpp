@@ -13,6 +13,7 @@
 #include "vramlink/blob_table.h"
 #include "vramlink/budget.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -40,25 +41,28 @@ struct Counters {
     uint64_t bytes_copied = 0;
     uint64_t revocations = 0;
     uint64_t command_errors = 0;
+    std::array<uint64_t, VRL_ERR_INVALID_PARAMETER - VRL_ERR_UNSPEC + 1> errors{}; ///< by status
 };
 
 struct Resources {
     Resources(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
         : vfio(host.calls), udmabuf(host.calls), extents(limits.max_extents_total),
-          shadow_bytes(limits.max_bytes_copied), dmabufs(host.max_dmabufs), maps(host.maps),
-          clock(host.clock), log(ops, opaque, host.clock)
+          addresses(limits.max_extents_total), shadow_bytes(limits.max_bytes_copied),
+          dmabufs(host.max_dmabufs), maps(host.maps), clock(host.clock), log(ops, opaque, host.clock)
     {
     }
 
     VfioExporter vfio;
     UdmabufExporter udmabuf;
     Budget extents;
+    Budget addresses; ///< entries kept in AddressLists
     Budget shadow_bytes;
     Budget dmabufs;
     Budget &maps;
     const Clock &clock;
     Counters counters;
-    std::string last_failure; ///< of an export: one that repeats with every blob is logged once
+    uint32_t vfio_backings = 0; ///< that there are now
+    std::string last_failure;   ///< of an export: one that repeats with every blob is logged once
     Log log;
 };
 

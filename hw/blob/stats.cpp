@@ -6,6 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <limits>
+#include <tuple>
+
 namespace vramlink {
 namespace {
 
@@ -26,6 +30,29 @@ const char *state_name(State state)
         return "rejected";
     }
     return "unknown";
+}
+
+Json scanout_numbers(uint32_t mask)
+{
+    Json numbers = Json::array();
+    for (unsigned i = 0; i < std::numeric_limits<uint32_t>::digits; ++i) {
+        if ((mask >> i & 1U) != 0)
+            numbers.push_back(i);
+    }
+    return numbers;
+}
+
+Json error_counts(const Counters &counters)
+{
+    constexpr std::array<const char *, std::tuple_size_v<decltype(Counters::errors)>> kinds{
+        "unspecified",      "out of memory",   "invalid scanout",
+        "invalid resource", "invalid context", "invalid parameter"};
+    Json counts = Json::object();
+    for (size_t i = 0; i < kinds.size(); ++i) {
+        if (counters.errors[i] != 0)
+            counts[kinds[i]] = counters.errors[i];
+    }
+    return counts;
 }
 
 Json to_json(const Facts &facts)
@@ -50,7 +77,10 @@ std::string BlobTable::stats_json() const
     Json blobs = Json::array();
     uint64_t tombstones = 0;
     for (const auto &[id, blob] : blobs_) {
-        blobs.push_back(to_json(blob.facts));
+        Json json = to_json(blob.facts);
+        if (ops_.scanouts != nullptr)
+            json["scanouts"] = scanout_numbers(ops_.scanouts(opaque_, id));
+        blobs.push_back(std::move(json));
         tombstones += blob.facts.state == State::Revoked ? 1 : 0;
     }
     Json history = Json::array();
@@ -67,6 +97,7 @@ std::string BlobTable::stats_json() const
         {"bytes_copied", counters.bytes_copied},
         {"revocations", counters.revocations},
         {"command_errors", counters.command_errors},
+        {"errors", error_counts(counters)},
         {"live", blobs_.size() - tombstones},
         {"tombstones", tombstones},
         {"dmabuf_fds", resources_.dmabufs.used()},

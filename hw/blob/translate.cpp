@@ -45,10 +45,10 @@ class Translation {
     explicit Translation(const TranslateContext &context) : context_(context) {}
 
     Answer<void> add(uint64_t gpa, uint64_t length);
-    [[nodiscard]] ExtentList take()
+    [[nodiscard]] Translated take()
     {
         extents_.shrink_to_fit();
-        return std::move(extents_);
+        return {std::move(extents_), iommu_};
     }
 
   private:
@@ -59,6 +59,7 @@ class Translation {
     ExtentList extents_;
     std::shared_ptr<const Region> region_; ///< of the last piece
     uint64_t pieces_ = 0;
+    bool iommu_ = false;
 };
 
 Answer<vrl_piece> Translation::translate(uint64_t gpa, uint64_t length)
@@ -109,6 +110,7 @@ Answer<void> Translation::add(uint64_t gpa, uint64_t length)
             return std::unexpected(piece.error());
         if (auto added = append(*piece); !added)
             return added;
+        iommu_ |= piece->iommu;
         gpa += piece->length;
         length -= piece->length;
     }
@@ -117,7 +119,7 @@ Answer<void> Translation::add(uint64_t gpa, uint64_t length)
 
 } // namespace
 
-Answer<ExtentList> translate_entries(const TranslateContext &context, uint64_t size,
+Answer<Translated> translate_entries(const TranslateContext &context, uint64_t size,
                                      std::span<const vrl_entry> entries)
 {
     if (entries.empty() || entries.size() > context.max_entries)

@@ -32,9 +32,14 @@ struct TranslateContext {
     uint64_t max_pieces = max_pieces_per_command;
 };
 
+struct Translated {
+    ExtentList memory;
+    bool iommu = false; ///< an IOMMU answered for a part of it
+};
+
 /// The memory of @p size bytes behind @p entries, cut to size rounded up to a page and never past what the
 /// entries cover. Entries behind that are checked but not translated.
-Answer<ExtentList> translate_entries(const TranslateContext &context, uint64_t size,
+Answer<Translated> translate_entries(const TranslateContext &context, uint64_t size,
                                      std::span<const vrl_entry> entries);
 
 } // namespace vramlink

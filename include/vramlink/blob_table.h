@@ -67,6 +67,7 @@ struct vrl_piece {
     const struct vrl_region *region; /* valid until the callback's caller returns */
     uint64_t offset;
     uint64_t length; /* > 0 and never more than was asked for; less where the translation breaks */
+    bool iommu;      /* an IOMMU answered: vrl_table_revoke_addresses() will say when it does not any more */
 };
 
 enum vrl_translate_result {
@@ -92,6 +93,8 @@ struct vrl_ops {
      * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
+    /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
+    uint32_t (*scanouts)(void *opaque, uint32_t id);
     /* One sentence, no newline. Already rate limited. */
     void (*log)(void *opaque, enum vrl_log_level level, const char *sentence);
 };
@@ -163,6 +166,29 @@ void vrl_table_reset(struct vrl_table *table);
  * host pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked. */
 uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, const char *why);
 
+/* The device's IOMMU no longer translates the guest addresses [@first, @last]: every blob with a byte there
+ * that an IOMMU answered for is released and becomes a tombstone. Returns how many. */
+uint32_t vrl_table_revoke_addresses(struct vrl_table *table, uint64_t first, uint64_t last, const char *why);
+
+/* Blobs that have backing in a VFIO device's memory now. That memory stays behind when the guest migrates. */
+uint32_t vrl_table_vfio_blobs(const struct vrl_table *table);
+
+/* A blob as it travels to another host. */
+struct vrl_saved_blob {
+    uint32_t id;
+    uint64_t size;
+    bool revoked;                    /* a tombstone; its words are lost */
+    const struct vrl_entry *entries; /* what the guest said, neighbours merged, cut to the blob's size in
+                                        whole pages; borrowed */
+    uint32_t nr_entries; /* 0: no backing, or backing in a VFIO device's memory, which cannot travel */
+};
+/* Calls @save for every blob, tombstones included, in no particular order. */
+void vrl_table_save(const struct vrl_table *table,
+                    void (*save)(void *opaque, const struct vrl_saved_blob *blob), void *opaque);
+/* Makes a saved blob again: the checks, limits and answers of vrl_table_create(), but that a blob may have no
+ * backing. */
+enum vrl_status vrl_table_restore(struct vrl_table *table, const struct vrl_saved_blob *blob);
+
 /* True for live blobs and tombstones. */
 bool vrl_table_has(const struct vrl_table *table, uint32_t id);
 /* True when the blob has backing (and is no tombstone). */
@@ -201,10 +227,11 @@ void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_fram
 enum vrl_event {
     VRL_EVENT_FLIP,
     VRL_EVENT_FLUSH,
-    VRL_EVENT_COMMAND_ERROR,
     VRL_EVENT_SUPERSEDED, /* a flip that was never shown: the guest flipped again before its turn came */
 };
 void vrl_table_count(struct vrl_table *table, enum vrl_event event);
+/* Counts a command that was refused with @status. */
+void vrl_table_count_error(struct vrl_table *table, enum vrl_status status);
 
 /* Logs through the table's rate limit, for glue's own refusals. */
 void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
@@ -212,13 +239,13 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
  * { "totals":
  * {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations",
- *              "command_errors","live","tombstones","dmabuf_fds","extents"},
+ *              "command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
- *              "region","view"}], "history": the last 64 blobs that are gone, in the same form, oldest first
- * } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected" (create or attach named
- * memory that is not readable). plan, reason, ranges, export_us, dmabufs, region, view: of the last backing
- * where there is none now. view: "none", "direct", "mapped", "copied". Tombstones have "revoked": why.
- * "dmabuf_fds" counts what is open now, "extents" what is kept now. */
+ *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
+ * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
+ * (create or attach named memory that is not readable). plan, reason, ranges, export_us, dmabufs, region,
+ * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Tombstones
+ * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. */
 char *vrl_table_stats_json(const struct vrl_table *table);
 
 #ifdef __cplusplus

@@ -69,9 +69,9 @@ void translate_merge_plan(benchmark::State &state)
     while (state.KeepRunning()) {
         const uint64_t before = allocations;
         const auto memory = translate_entries(context, guest.size, guest.entries);
-        const PlanChoice choice = choose_plan(*memory);
+        const PlanChoice choice = choose_plan(memory->memory);
         benchmark::DoNotOptimize(choice.view);
-        extents = memory->extents().size();
+        extents = memory->memory.extents().size();
         allocated = allocations - before;
     }
     per_entry(state, guest.entries.size());

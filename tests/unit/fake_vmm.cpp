@@ -98,7 +98,7 @@ vrl_translate_result FakeVmm::translate(uint64_t gpa, uint64_t length, vrl_piece
         return VRL_TRANSLATE_UNMAPPED;
     if (place->region == nullptr)
         return VRL_TRANSLATE_NOT_RAM;
-    piece = {&place->region->raw, place->offset, std::min({length, place->left, longest_piece})};
+    piece = {&place->region->raw, place->offset, std::min({length, place->left, longest_piece}), iommu};
     return VRL_TRANSLATE_OK;
 }
 
@@ -114,6 +114,7 @@ vrl_ops FakeVmm::ops()
             if (vmm->on_release)
                 vmm->on_release(id);
         },
+        [](void *self, uint32_t id) { return static_cast<FakeVmm *>(self)->scanouts[id]; },
         [](void *self, vrl_log_level level, const char *text) {
             try {
                 static_cast<FakeVmm *>(self)->log.push_back({level, text});

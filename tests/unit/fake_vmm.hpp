@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,7 +73,9 @@ class FakeVmm {
     [[nodiscard]] vrl_ops ops();
     [[nodiscard]] bool logged(const std::string &part) const;
 
-    uint64_t longest_piece = ~0ULL; ///< an IOMMU answers page by page
+    uint64_t longest_piece = ~0ULL;        ///< an IOMMU answers page by page
+    bool iommu = false;                    ///< what answers is one
+    std::map<uint32_t, uint32_t> scanouts; ///< by blob id: a bit for each
     uint64_t translations = 0;
     std::function<void(uint32_t)> on_release; ///< sees what is still open while consumers let go
     std::vector<Release> releases;

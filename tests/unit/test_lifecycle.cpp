@@ -159,7 +159,7 @@ TEST_F(Lifecycle, ResetForgetsBlobsAndKeepsCounters)
     ASSERT_EQ(vrl_table_detach(bench.get(), 2), VRL_OK);
     vrl_table_count(bench.get(), VRL_EVENT_FLIP);
     vrl_table_count(bench.get(), VRL_EVENT_FLUSH);
-    vrl_table_count(bench.get(), VRL_EVENT_COMMAND_ERROR);
+    vrl_table_count_error(bench.get(), VRL_ERR_INVALID_PARAMETER);
     bench.vmm.releases.clear();
     vrl_table_reset(bench.get());
     ASSERT_EQ(bench.vmm.releases.size(), 1U) << "only what was backed";

@@ -146,7 +146,7 @@ TEST(Translate, BoundsThePiecesOfOneCommand)
     EXPECT_EQ(vmm.translations, 8U);
     const auto merged = translate_entries(context, 8 * page, {&nine, 1});
     ASSERT_TRUE(merged.has_value());
-    EXPECT_EQ(merged->extents().size(), 1U);
+    EXPECT_EQ(merged->memory.extents().size(), 1U);
 }
 
 TEST(Translate, CutsLongBackingToTheBlobInPages)
