@@ -349,9 +349,10 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
         return;
     }
     if (cmd->error)
-        vrl_table_count(vg->table, VRL_EVENT_COMMAND_ERROR);
+        vrl_table_count_error(vg->table, cmd->error);
+    vram_migration_update(vg);
     is_flush = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
-    if (is_flush && VIRTIO_GPU_BASE(g)->renderer_blocked)
+    if (is_flush && VIRTIO_GPU_BASE(g)->renderer_blocked && !vg->unpaced)
         return; /* answered when the consumer has let go of the previous frame */
     vram_parent_response_nodata(g, cmd, cmd->error ? cmd->error : VRL_OK);
 }

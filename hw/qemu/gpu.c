@@ -5,14 +5,13 @@
 #include "hw/qemu/vram-gpu.h"
 
 #include "block/aio.h"
-#include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 
 /* What the user called the device: the id of the function around it. */
-static const char *user_id(VramGPU *vg)
+const char *vram_user_id(VramGPU *vg)
 {
     const char *id = vg->parent_obj.parent_obj.parent_obj.parent_obj.id;
     Object *wrapper = OBJECT(vg)->parent;
@@ -24,7 +23,7 @@ static const char *user_id(VramGPU *vg)
 
 static void log_sentence(void *opaque, enum vrl_log_level level, const char *sentence)
 {
-    const char *id = user_id(opaque);
+    const char *id = vram_user_id(opaque);
 
     if (level == VRL_LOG_INFO)
         info_report("vramlink: %s: %s", id, sentence);
@@ -46,14 +45,18 @@ void vram_log_guest(VramGPU *vg, const char *format, ...)
 static const struct vrl_ops table_ops = {
     .translate = vram_regions_translate,
     .release_consumers = vram_scanout_release,
+    .scanouts = vram_scanout_mask,
     .log = log_sentence,
 };
 
 static void drop_all(VramGPU *vg)
 {
     vg->held_for_flip = 0;
+    vg->unpaced = false;
     vram_scanout_reset(vg);
     vrl_table_reset(vg->table);
+    vram_migration_forget(vg);
+    vram_migration_update(vg);
 }
 
 /* Runs on the main loop, which displays need; the parent's reset waits for it when a vCPU resets the device.
@@ -99,6 +102,8 @@ static void realize(DeviceState *dev, Error **errp)
     g->reset_bh = qemu_bh_new(reset_bh, vg);
     vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
     vg->regions = vram_regions_new(vg);
+    vg->iommu = vram_iommu_new(vg);
+    vram_console_hook(vg);
 }
 
 static void unrealize(DeviceState *dev)
@@ -106,6 +111,7 @@ static void unrealize(DeviceState *dev)
     VramGPU *vg = VRAM_GPU(dev);
 
     drop_all(vg);
+    g_clear_pointer(&vg->iommu, vram_iommu_free);
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
     g_clear_pointer(&vg->table, vrl_table_free);
@@ -142,12 +148,6 @@ void vram_add_stats_property(ObjectClass *klass)
                                           "what vramlink does for each blob, and why, as JSON");
 }
 
-/* Blobs are not in the parent's saved state: a migrated guest would lose its screen. */
-static const VMStateDescription vmstate_vram_gpu = {
-    .name = TYPE_VRAM_GPU,
-    .unmigratable = 1,
-};
-
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -160,7 +160,7 @@ static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
     vgc->process_cmd = vram_process_cmd;
     vgc->update_cursor_data = vram_update_cursor_data;
     vgc->parent.gl_flushed = vram_gl_flushed;
-    dc->vmsd = &vmstate_vram_gpu;
+    dc->vmsd = vram_migration_vmstate();
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
     vram_add_stats_property(klass);
 }

@@ -6,7 +6,8 @@
  * delays one thing only, the answer to the RESOURCE_FLUSH that it is showing: Linux's driver waits without
  * bound for the answer to RESOURCE_DETACH_BACKING, inside the kernel's revocation of a dma-buf (Linux:
  * drivers/gpu/drm/virtio/virtgpu_object.c), so that answer must not depend on any consumer. A consumer that
- * keeps a frame for longer than FLUSH_TIMEOUT_MS loses its hold on the guest's pace.
+ * keeps a frame for longer than FLUSH_TIMEOUT_MS loses its hold on the guest's pace: flushes are answered and
+ * flips are shown without it, until it lets go of a frame in time again.
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -14,8 +15,9 @@
 
 static void arm_timer(VramGPU *vg)
 {
-    if (!timer_pending(vg->flush_timer))
-        timer_mod(vg->flush_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + FLUSH_TIMEOUT_MS);
+    if (timer_pending(vg->flush_timer))
+        return;
+    timer_mod(vg->flush_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + FLUSH_TIMEOUT_MS);
 }
 
 static void hold_answer(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
@@ -58,17 +60,30 @@ static void next_frame(VramGPU *vg)
         arm_timer(vg);
 }
 
+void vram_frame_taken(VramGPU *vg, int blocked_before)
+{
+    if (!blocked_before && VIRTIO_GPU_BASE(vg)->renderer_blocked)
+        vg->held_since = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+}
+
 void vram_gl_flushed(VirtIOGPUBase *base)
 {
-    next_frame(VRAM_GPU(base));
+    VramGPU *vg = VRAM_GPU(base);
+
+    if (vg->unpaced && qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - vg->held_since <= FLUSH_TIMEOUT_MS) {
+        vg->unpaced = false;
+        vrl_table_log(vg->table, VRL_LOG_INFO, "the display consumer keeps up again: flushes wait for it");
+    }
+    next_frame(vg);
 }
 
 void vram_flush_timeout(void *opaque)
 {
     VramGPU *vg = opaque;
 
+    vg->unpaced = true;
     vrl_table_log(vg->table, VRL_LOG_HOST,
-                  "a display consumer has kept a frame for 500 ms: the guest's flush is answered without it");
+                  "a display consumer has kept a frame for 500 ms: the guest no longer waits for it");
     next_frame(vg);
 }
 

@@ -149,6 +149,7 @@ enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uin
     hwaddr xlat, len = length;
     const Memory *memory;
     MemoryRegion *mr;
+    bool iommu = vram_iommu_answers(vg->iommu, gpa);
 
     RCU_READ_LOCK_GUARD();
     mr = address_space_translate(VIRTIO_DEVICE(vg)->dma_as, gpa, &xlat, &len, false, MEMTXATTRS_UNSPECIFIED);
@@ -158,6 +159,7 @@ enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uin
     piece->region = &memory->region;
     piece->offset = memory->offset + xlat;
     piece->length = len;
+    piece->iommu = iommu;
     return VRL_TRANSLATE_OK;
 }
 
@@ -213,6 +215,15 @@ static void tell_guest(void *opaque)
     object_unref(OBJECT(base));
 }
 
+static void after_revocation(VramGPU *vg, uint32_t revoked)
+{
+    if (!revoked)
+        return;
+    vram_migration_update(vg);
+    object_ref(OBJECT(vg));
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), tell_guest, vg);
+}
+
 static void commit(MemoryListener *listener)
 {
     VramRegions *regions = container_of(listener, VramRegions, listener);
@@ -228,10 +239,14 @@ static void commit(MemoryListener *listener)
             vrl_table_revoke_region(regions->vg->table, id, "the memory left the guest's address space");
         g_hash_table_foreach_remove(regions->memories, has_region_id, &id);
     }
-    if (revoked) {
-        object_ref(OBJECT(regions->vg));
-        aio_bh_schedule_oneshot(qemu_get_aio_context(), tell_guest, regions->vg);
-    }
+    after_revocation(regions->vg, revoked);
+}
+
+void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last)
+{
+    after_revocation(
+        vg, vrl_table_revoke_addresses(vg->table, first, last,
+                                       "the guest's IOMMU no longer maps the memory for the device"));
 }
 
 VramRegions *vram_regions_new(VramGPU *vg)

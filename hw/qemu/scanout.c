@@ -21,6 +21,10 @@
  * much readable memory there (hw/view/cpu_view.hpp, view_slack). Four times the widest row. */
 #define MAX_STRIDE (MAX_DIMENSION * 4u * 4u)
 
+/* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
+ * piles up in this process. A live one at 60 Hz leaves none. */
+#define MAX_OUTSTANDING 64u
+
 /* Damage in a scanout's own pixels. */
 typedef struct Damage {
     uint32_t x, y, width, height;
@@ -133,6 +137,14 @@ static void resize_console(VramScanout *s, QemuConsole *con)
     s->console_height = s->fb.height;
 }
 
+/* Whether consumers still hold a frame, and are waited for. */
+static bool must_wait(VramGPU *vg, QemuConsole *con)
+{
+    if (!VIRTIO_GPU_BASE(vg)->renderer_blocked)
+        return false;
+    return !vg->unpaced || vram_console_outstanding(con) >= MAX_OUTSTANDING;
+}
+
 static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
@@ -144,7 +156,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     known = known_buffer(vg, scanout_id);
     if (!known)
         return false;
-    s->flip_pending = s->showing == VRAM_SHOWING_DMABUF && VIRTIO_GPU_BASE(vg)->renderer_blocked;
+    s->flip_pending = s->showing == VRAM_SHOWING_DMABUF && must_wait(vg, con);
     if (s->flip_pending)
         return true;
     resize_console(s, con);
@@ -252,12 +264,60 @@ enum vrl_status vram_scanout_set(VramGPU *vg, uint32_t scanout_id,
     s->id = ss->resource_id;
     s->fb = fb;
     s->format = format;
+    s->guest_format = ss->format;
     s->x = ss->r.x;
     s->y = ss->r.y;
     vg->parent_obj.parent_obj.enable = 1;
     tell_parent(vg, scanout_id, s->id, fb.width, fb.height);
     vrl_table_count(vg->table, VRL_EVENT_FLIP);
     return show(vg, scanout_id);
+}
+
+uint32_t vram_scanout_mask(void *opaque, uint32_t id)
+{
+    const VramGPU *vg = opaque;
+    uint32_t mask = 0;
+
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
+        mask |= vg->scanout[i].id == id ? 1u << i : 0;
+    return mask;
+}
+
+void vram_scanout_hide(VramGPU *vg, bool hide)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        const VramScanout *s = &vg->scanout[i];
+
+        if (s->id)
+            tell_parent(vg, i, hide ? 0 : s->id, s->fb.width, s->fb.height);
+    }
+}
+
+void vram_scanout_arrive(VramGPU *vg, uint32_t scanout_id, const VramScanout *arrived)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    const struct virtio_gpu_set_scanout_blob words = {
+        .scanout_id = scanout_id,
+        .resource_id = arrived->id,
+        .format = arrived->guest_format,
+        .r = {.width = arrived->fb.width, .height = arrived->fb.height},
+        .strides = {arrived->fb.stride},
+        .offsets = {(uint32_t)arrived->fb.start % PIXEL_ALIGNMENT},
+    };
+
+    if (scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs || !consoles_can_show(vg, &words))
+        return;
+    s->id = arrived->id;
+    s->guest_format = arrived->guest_format;
+    s->format = virtio_gpu_get_pixman_format(arrived->guest_format);
+    s->x = arrived->x;
+    s->y = arrived->y;
+    s->fb = arrived->fb;
+    s->fb.bytes_pp = PIXMAN_FORMAT_BPP(s->format) / 8;
+    vg->parent_obj.parent_obj.enable = 1;
+    tell_parent(vg, scanout_id, s->id, s->fb.width, s->fb.height);
+    if (vrl_table_is_backed(vg->table, s->id) && show(vg, scanout_id) == VRL_OK)
+        vram_scanout_flush(vg, s->id, NULL);
 }
 
 void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
@@ -319,9 +379,13 @@ static void present(VramGPU *vg, uint32_t scanout_id, const Damage *d)
 {
     const VramScanout *s = &vg->scanout[scanout_id];
     QemuConsole *con = console(vg, scanout_id);
+    int blocked_before = VIRTIO_GPU_BASE(vg)->renderer_blocked;
 
     if (s->showing == VRAM_SHOWING_DMABUF) {
+        if (vg->unpaced && vram_console_outstanding(con) >= MAX_OUTSTANDING)
+            return;
         dpy_gl_update(con, d->x, d->y, d->width, d->height);
+        vram_frame_taken(vg, blocked_before);
     } else if (s->showing == VRAM_SHOWING_SURFACE) {
         vrl_table_flush(vg->table, s->shown, &s->fb, d->x, d->y, d->width, d->height);
         dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);

@@ -13,6 +13,7 @@
 #include "hw/virtio/virtio-gpu.h"
 #include "qemu/osdep.h"
 #include "qemu/timer.h"
+#include "system/runstate.h"
 #include "vramlink/blob_table.h"
 
 #define TYPE_VRAM_GPU "virtio-gpu-vram-device"
@@ -41,7 +42,8 @@ typedef struct VramScanout {
     uint32_t id; /* 0: no blob of ours */
     struct vrl_framebuffer fb;
     pixman_format_code_t format;
-    uint32_t x, y; /* the rectangle's place in the framebuffer, for damage */
+    uint32_t guest_format; /* enum virtio_gpu_formats, as the guest said it */
+    uint32_t x, y;         /* the rectangle's place in the framebuffer, for damage */
     VramShowing showing;
     uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending */
     bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
@@ -53,21 +55,32 @@ typedef struct VramScanout {
 } VramScanout;
 
 typedef struct VramRegions VramRegions;
+typedef struct VramIommu VramIommu;
 
 typedef struct VramGPU {
     VirtIOGPU parent_obj;
 
     struct vrl_table *table;
     VramRegions *regions;
+    VramIommu *iommu;
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
     uint32_t held_for_flip; /* the last so many commands in fenceq wait for the pending flip */
+    bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
+    int64_t held_since; /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
     QEMUBH *parent_reset_bh;
+
+    Error *migration_blocker;
+    GPtrArray *arrivals;            /* blobs of an incoming migration that are not in the table yet */
+    VramScanout *arriving_scanouts; /* and what was bound to the scanouts */
+    VMChangeStateEntry *arrival_handler;
 } VramGPU;
 
 DECLARE_INSTANCE_CHECKER(VramGPU, VRAM_GPU, TYPE_VRAM_GPU)
 
-/* --- gpu.c: one sentence on the guest's mistake, through the table's rate limit. */
+/* --- gpu.c: what the user called the device. */
+const char *vram_user_id(VramGPU *vg);
+/* One sentence on the guest's mistake, through the table's rate limit. */
 void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* --- command.c: decodes and carries out one command; sets cmd->error and leaves cmd unfinished, or answers.
@@ -77,6 +90,8 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
 /* --- queue.c: takes commands from the ring and never makes one wait for a consumer, but a flush's answer. */
 void vram_handle_ctrl(VirtIODevice *vdev, VirtQueue *vq);
 void vram_flush_timeout(void *opaque);
+/* A consumer may have taken a frame: call it with what renderer_blocked was before. */
+void vram_frame_taken(VramGPU *vg, int blocked_before);
 void vram_gl_flushed(VirtIOGPUBase *base);
 
 /* --- scanout.c */
@@ -97,6 +112,12 @@ bool vram_scanout_flip_pending(const VramGPU *vg);
 /* Carries out pending flips and their flushes. */
 void vram_scanout_flip(VramGPU *vg);
 void vram_scanout_reset(VramGPU *vg);
+/* The scanouts bound to the blob, one bit each. The scanouts callback of the table. */
+uint32_t vram_scanout_mask(void *opaque, uint32_t id);
+/* While the device's state is saved, the parent must not know what we show. */
+void vram_scanout_hide(VramGPU *vg, bool hide);
+/* Binds and shows what an incoming migration says was bound; @arrived is checked like the guest's words. */
+void vram_scanout_arrive(VramGPU *vg, uint32_t scanout_id, const VramScanout *arrived);
 void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id);
 
 /* --- regions.c: which memory lies behind a guest address, and when it goes away. */
@@ -104,6 +125,26 @@ VramRegions *vram_regions_new(VramGPU *vg);
 void vram_regions_free(VramRegions *regions);
 enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
                                                  struct vrl_piece *piece);
+
+/* Blobs that an IOMMU answered for at these addresses are revoked, and the guest is told. */
+void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
+
+/* --- iommu.c: which addresses of the device an IOMMU translates, and what it takes away. */
+VramIommu *vram_iommu_new(VramGPU *vg);
+void vram_iommu_free(VramIommu *iommu);
+bool vram_iommu_answers(VramIommu *iommu, hwaddr address);
+
+/* --- migrate.c: blobs travel with the guest, but for those in a passthrough device's memory. */
+const VMStateDescription *vram_migration_vmstate(void);
+/* To be called when a blob has got or lost its memory. */
+void vram_migration_update(VramGPU *vg);
+/* Drops what has arrived and is not in the table yet. */
+void vram_migration_forget(VramGPU *vg);
+
+/* --- console.c: screendumps of a console that shows a dma-buf. */
+void vram_console_hook(VramGPU *vg);
+/* Updates that displays have been handed and not answered. */
+unsigned vram_console_outstanding(const QemuConsole *con);
 
 /* --- vfio.c: true when @mr is (a piece of) a BAR that a VFIO device maps. Fills @region but for its id and
  * name, and the place of @mr in the BAR. */

@@ -34,8 +34,8 @@ std::string arguments(const Machine::Options &o, const std::string &messages)
     std::string plugin = environment("VRAMLINK_PLUGIN");
     if (!plugin.empty())
         plugin = " -plugin file=" + plugin;
-    return "-accel tcg -S -machine pc,memory-backend=ram -nodefaults -vga none " + ram + " -m " +
-           std::to_string(Machine::ram_size >> 20) + plugin + " " + o.devices + " -device " + o.gpu +
+    return "-accel tcg -S -machine " + o.machine + ",memory-backend=ram -nodefaults -vga none " + ram +
+           " -m " + std::to_string(Machine::ram_size >> 20) + plugin + " " + o.devices + " -device " + o.gpu +
            ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
 }
 

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -201,6 +202,27 @@ TEST_F(Vfio, ABlobOverTwoDevicesIsMapped)
                                      {ground.far_page(300), 2 * page, 0}};
     show(ground, picture, entries);
     EXPECT_EQ(ground.machine.blob(id)["plan"], "mapped") << ground.machine.blob(id).dump();
+}
+
+/// VFIO has reasons of its own against a migration.
+bool we_block_migration(Machine &machine)
+{
+    const Json reasons = machine.qmp({{"execute", "query-migrate"}}).value("blocked-reasons", Json::array());
+    return std::any_of(reasons.begin(), reasons.end(), [](const Json &reason) {
+        return reason.get<std::string>().find("vramlink: vram0 has blobs") != std::string::npos;
+    });
+}
+
+TEST_F(Vfio, MigrationIsBlockedWhileABlobLiesInVram)
+{
+    Ground &ground = Ground::shared(options());
+    EXPECT_TRUE(we_block_migration(ground.machine));
+    ASSERT_STREQ(answer_name(ground.gpu.detach(shown_id)), "OK");
+    EXPECT_FALSE(we_block_migration(ground.machine));
+    ASSERT_STREQ(answer_name(ground.gpu.attach(shown_id, ground.shown_entries())), "OK");
+    EXPECT_TRUE(we_block_migration(ground.machine));
+    ASSERT_STREQ(answer_name(ground.gpu.unref(shown_id)), "OK");
+    EXPECT_FALSE(we_block_migration(ground.machine));
 }
 
 TEST_F(Vfio, FlipsExportNothing)

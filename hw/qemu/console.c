@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What QEMU's consoles keep to themselves and we need (ui/console-priv.h; the load guard has made sure that
+ * the headers are this QEMU's).
+ *
+ * screendump beside a dma-buf: a console that shows one has no pixels that QEMU could write to a file, so a
+ * screendump would fail ("no surface"). While one waits, the console is lent a surface with the frame in it,
+ * copied through the CPU's view; nothing is read or copied otherwise.
+ */
+#include "hw/qemu/vram-gpu.h"
+
+#include "ui/console-priv.h"
+#include "ui/surface.h"
+
+/* The frame on the scanout in memory of its own; NULL when the CPU cannot see it. */
+static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s)
+{
+    const VramKnownBuffer *shown = s->current;
+    void *pixels = vrl_table_view(vg->table, shown->id, &shown->fb);
+    pixman_image_t *image;
+    DisplaySurface *surface;
+
+    if (!pixels)
+        return NULL;
+    vrl_table_flush(vg->table, shown->id, &shown->fb, 0, 0, shown->fb.width, shown->fb.height);
+    image = pixman_image_create_bits(shown->format, (int)shown->fb.width, (int)shown->fb.height, pixels,
+                                     (int)shown->fb.stride);
+    if (!image)
+        return NULL;
+    surface = qemu_create_displaysurface((int)shown->fb.width, (int)shown->fb.height);
+    pixman_image_composite(PIXMAN_OP_SRC, image, NULL, surface->image, 0, 0, 0, 0, 0, 0,
+                           (uint16_t)shown->fb.width, (uint16_t)shown->fb.height);
+    pixman_image_unref(image);
+    return surface;
+}
+
+/* Lends the console the frame for as long as the waiting screendumps need to take a reference on it. */
+static void serve(VramGPU *vg, QemuConsole *con, const VramScanout *s)
+{
+    DisplaySurface *frame = frame_of(vg, s), *own = con->surface;
+
+    if (!frame)
+        return;
+    con->surface = frame;
+    con->scanout.kind = SCANOUT_SURFACE;
+    graphic_hw_update_done(con);
+    con->scanout.kind = SCANOUT_DMABUF;
+    con->surface = own;
+    qemu_free_displaysurface(frame);
+}
+
+static void gfx_update(void *opaque)
+{
+    VramGPU *vg = VRAM_GPU(opaque);
+
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        QemuConsole *con = vg->parent_obj.parent_obj.scanout[i].con;
+
+        if (con && vg->scanout[i].showing == VRAM_SHOWING_DMABUF && con->scanout.kind == SCANOUT_DMABUF &&
+            !qemu_co_queue_empty(&con->dump_queue))
+            serve(vg, con, &vg->scanout[i]);
+    }
+}
+
+unsigned vram_console_outstanding(const QemuConsole *con)
+{
+    return (unsigned)con->gl_block;
+}
+
+void vram_console_hook(VramGPU *vg)
+{
+    static GraphicHwOps ops;
+    VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
+
+    ops = *base->hw_ops;
+    ops.gfx_update = gfx_update;
+    base->hw_ops = &ops; /* the VGA function asks here */
+    for (uint32_t i = 0; i < base->conf.max_outputs; i++)
+        graphic_console_set_hwops(base->scanout[i].con, &ops, base);
+}

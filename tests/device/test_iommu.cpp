@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The device behind a vIOMMU: translations go through it, and end when the guest's IOMMU driver ends them.
+
+#include "tests/device/ground.hpp"
+
+#include <gtest/gtest.h>
+
+#include <linux/virtio_iommu.h>
+
+namespace vramlink::test {
+namespace {
+
+constexpr unsigned iommu_slot = 7;
+constexpr std::uint32_t domain = 1;
+constexpr std::uint32_t id = 10;
+constexpr std::uint64_t window = 0x4000000000; ///< device addresses that are no guest physical addresses
+
+/// The guest's driver of virtio-iommu (virtio 1.3, 5.13.6): the request queue.
+class Iommu {
+  public:
+    explicit Iommu(Machine &machine) : device_(vm_gpu_open(machine.raw(), iommu_slot)) {}
+
+    void attach(unsigned slot)
+    {
+        virtio_iommu_req_attach request{};
+        request.head.type = VIRTIO_IOMMU_T_ATTACH;
+        request.domain = domain;
+        request.endpoint = slot << 3;
+        EXPECT_EQ(send(request), VIRTIO_IOMMU_S_OK);
+    }
+    void map(std::uint64_t first, std::uint64_t size, std::uint64_t physical)
+    {
+        virtio_iommu_req_map request{};
+        request.head.type = VIRTIO_IOMMU_T_MAP;
+        request.domain = domain;
+        request.virt_start = first;
+        request.virt_end = first + size - 1;
+        request.phys_start = physical;
+        request.flags = VIRTIO_IOMMU_MAP_F_READ | VIRTIO_IOMMU_MAP_F_WRITE;
+        EXPECT_EQ(send(request), VIRTIO_IOMMU_S_OK);
+    }
+    void unmap(std::uint64_t first, std::uint64_t size)
+    {
+        virtio_iommu_req_unmap request{};
+        request.head.type = VIRTIO_IOMMU_T_UNMAP;
+        request.domain = domain;
+        request.virt_start = first;
+        request.virt_end = first + size - 1;
+        EXPECT_EQ(send(request), VIRTIO_IOMMU_S_OK);
+    }
+
+  private:
+    /// The device reads the request without its tail and writes the tail.
+    template <class Request> int send(const Request &request)
+    {
+        virtio_iommu_req_tail tail{};
+        const int written = vm_gpu_command(device_, &request, sizeof request - sizeof tail, 0, &tail,
+                                           sizeof tail, patience(10000));
+        return written == sizeof tail ? tail.status : -1;
+    }
+
+    vm_gpu *device_;
+};
+
+Machine::Options options()
+{
+    auto chosen = ground_options(Where::Ivshmem);
+    chosen.devices = "-device virtio-iommu-pci,addr=" + std::to_string(iommu_slot) + " " + chosen.devices;
+    chosen.gpu += ",iommu_platform=on";
+    return chosen;
+}
+
+class BehindIommu : public testing::Test {
+  protected:
+    BehindIommu()
+    {
+        put(machine_, scattered(near_.address, picture_.pages(), 1), picture_);
+        iommu_.attach(Machine::gpu_slot);
+        iommu_.map(0, Machine::ram_size, 0); // rings and commands
+        map_window();
+        EXPECT_STREQ(answer_name(gpu_.create_blob(id, picture_.bytes(), entries_)), "OK");
+        EXPECT_STREQ(answer_name(gpu_.set_scanout_blob(Ground::scanout_of(id, picture_))), "OK");
+    }
+    void map_window() { iommu_.map(window, picture_.pages() * page, near_.address); }
+
+    Machine machine_{options()};
+    Gpu gpu_{machine_};
+    Iommu iommu_{machine_};
+    Machine::Bar near_ = machine_.map_bar(Ground::near_slot, 2);
+    Picture picture_ = paint(Ground::width, Ground::height, 1);
+    std::vector<Entry> entries_ = scattered(window, picture_.pages(), 1);
+};
+
+TEST_F(BehindIommu, IsShown)
+{
+    EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+}
+
+TEST_F(BehindIommu, AnUnmapRevokes)
+{
+    iommu_.unmap(window, picture_.pages() * page);
+    EXPECT_EQ(machine_.blob(id)["state"], "revoked");
+    EXPECT_NE(machine_.blob(id).value("revoked", "").find("IOMMU"), std::string::npos);
+    EXPECT_NE(difference(picture_, screendump(machine_)), "") << "the memory is still shown";
+    EXPECT_STREQ(answer_name(gpu_.flush(id, {0, 0, Ground::width, Ground::height})),
+                 "ERR_INVALID_RESOURCE_ID");
+    EXPECT_STREQ(answer_name(gpu_.detach(id)), "OK");
+    EXPECT_STREQ(answer_name(gpu_.attach(id, entries_)), "ERR_INVALID_PARAMETER")
+        << "nothing is mapped there";
+
+    map_window();
+    EXPECT_STREQ(answer_name(gpu_.attach(id, entries_)), "OK");
+    EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+}
+
+/// Drivers map and unmap buffers for other devices, and for this one, all day.
+TEST_F(BehindIommu, AnUnmapElsewhereRevokesNothing)
+{
+    constexpr std::uint64_t elsewhere = window + (1ULL << 30);
+    iommu_.map(elsewhere, page, near_.address);
+    iommu_.unmap(elsewhere, page);
+    EXPECT_EQ(machine_.blob(id)["state"], "backed");
+    EXPECT_EQ(machine_.stats()["totals"]["revocations"], 0);
+    EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+}
+
+TEST_F(BehindIommu, OnlyTheBlobsOfTheMappingGo)
+{
+    constexpr std::uint64_t other_window = window + (1ULL << 30);
+    constexpr std::uint32_t other = 11;
+    iommu_.map(other_window, page, near_.address);
+    EXPECT_STREQ(answer_name(gpu_.create_blob(other, page, linear(other_window, page))), "OK");
+    iommu_.unmap(other_window, page);
+    EXPECT_EQ(machine_.blob(other)["state"], "revoked");
+    EXPECT_EQ(machine_.blob(id)["state"], "backed");
+    EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+}
+
+} // namespace
+} // namespace vramlink::test
