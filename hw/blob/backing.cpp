@@ -74,12 +74,38 @@ void Backing::plan_and_share(Facts &facts)
         static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     if (shared_) {
         facts.plan = VRL_PLAN_SHARED;
+        if (auto importable = probe(dmabufs_[0].fd.get()); !importable)
+            unshare(importable.error().text, facts);
         return;
     }
     if (failure != resources_.last_failure)
         resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, failure));
     resources_.last_failure = failure;
     facts.reason = std::move(failure);
+}
+
+/// Asked of the one GPU that the user named.
+Result<void> Backing::probe(int dmabuf)
+{
+    constexpr uint64_t udmabuf = 0; // no region has this id
+    if (!resources_.probe)
+        return {};
+    return resources_.probe->try_import(choice_.share == ShareBy::Vfio ? memory_.regions()[0]->id : udmabuf,
+                                        dmabuf);
+}
+
+void Backing::unshare(const std::string &why, Facts &facts)
+{
+    if (!shared_)
+        return;
+    std::string reason = "not shared: " + why;
+    shared_ = false;
+    dmabufs_.clear();
+    facts.plan = unshared_plan(choice_.view);
+    if (reason != resources_.last_failure)
+        resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, reason));
+    resources_.last_failure = reason;
+    facts.reason = std::move(reason);
 }
 
 Result<UniqueFd> Backing::export_from(uint64_t start)

@@ -45,6 +45,9 @@ class Backing {
     /// cannot be exported is not tried again.
     int dmabuf(uint64_t start, Facts &facts);
 
+    /// Nobody can use the dma-bufs: closes them, and makes none any more. Consumers have let go.
+    void unshare(const std::string &why, Facts &facts);
+
     /// The whole blob for the CPU; borrowed. Made at the first call.
     Result<CpuView *> view(Facts &facts);
     /// The view if it was made; null otherwise.
@@ -66,6 +69,7 @@ class Backing {
     }
     void plan_and_share(Facts &facts);
     Answer<void> pay();
+    Result<void> probe(int dmabuf);
     Result<UniqueFd> export_from(uint64_t start);
     int add_dmabuf(uint64_t start, Facts &facts, std::string &reason);
     Result<std::unique_ptr<CpuView>> make_view(Facts &facts);

@@ -54,6 +54,9 @@ class BlobTable {
     vrl_status framebuffer(uint32_t id, const FramebufferRequest &request, vrl_framebuffer &out);
     /// Borrowed; -1 when this framebuffer has none.
     int dmabuf(uint32_t id, const vrl_framebuffer &fb);
+    void unshare(uint32_t id, const char *why) noexcept;
+    /// Imports each exporter's first buffer on @p node from now on.
+    Result<void> probe_with(const char *node);
     void *view(uint32_t id, const vrl_framebuffer &fb);
     void flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32_t y, uint32_t width,
                uint32_t height) noexcept;

@@ -158,6 +158,23 @@ bool vrl_table_dmabuf(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, 
     }
 }
 
+void vrl_table_unshare(vrl_table *table, uint32_t id, const char *why)
+{
+    table->blobs.unshare(id, why);
+}
+
+bool vrl_table_probe_with(vrl_table *table, const char *node, char **error)
+{
+    try {
+        auto opened = table->blobs.probe_with(node);
+        *error = opened ? nullptr : ::strdup(opened.error().text.c_str());
+        return opened.has_value();
+    } catch (const std::exception &) {
+        *error = nullptr;
+        return false;
+    }
+}
+
 void *vrl_table_view(vrl_table *table, uint32_t id, const vrl_framebuffer *fb)
 {
     try {

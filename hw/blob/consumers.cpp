@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <utility>
 
 namespace vramlink {
@@ -32,6 +33,29 @@ int BlobTable::dmabuf(uint32_t id, const vrl_framebuffer &fb)
     if (blob == nullptr || fb.start >= blob->facts.size)
         return -1;
     return blob->backing->dmabuf(fb.start, blob->facts);
+}
+
+void BlobTable::unshare(uint32_t id, const char *why) noexcept
+{
+    Blob *blob = backed(id);
+    if (blob == nullptr)
+        return;
+    if (ops_.release_consumers != nullptr)
+        ops_.release_consumers(opaque_, id, false);
+    try {
+        blob->backing->unshare(why, blob->facts);
+    } catch (const std::exception &) {
+        return; // out of memory for the words: the dma-bufs stay, and are offered once more
+    }
+}
+
+Result<void> BlobTable::probe_with(const char *node)
+{
+    auto probe = PrimeProbe::open(resources_.calls, node);
+    if (!probe)
+        return std::unexpected(std::move(probe.error()));
+    resources_.probe = std::move(*probe);
+    return {};
 }
 
 void *BlobTable::view(uint32_t id, const vrl_framebuffer &fb)

@@ -10,11 +10,13 @@
 #include "hw/blob/log.hpp"
 #include "hw/export/udmabuf_exporter.hpp"
 #include "hw/export/vfio_exporter.hpp"
+#include "hw/prime/prime_probe.hpp"
 #include "vramlink/blob_table.h"
 #include "vramlink/budget.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace vramlink {
@@ -48,7 +50,8 @@ struct Resources {
     Resources(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
         : vfio(host.calls), udmabuf(host.calls), extents(limits.max_extents_total),
           addresses(limits.max_extents_total), shadow_bytes(limits.max_bytes_copied),
-          dmabufs(host.max_dmabufs), maps(host.maps), clock(host.clock), log(ops, opaque, host.clock)
+          dmabufs(host.max_dmabufs), maps(host.maps), calls(host.calls), clock(host.clock),
+          log(ops, opaque, host.clock)
     {
     }
 
@@ -59,7 +62,9 @@ struct Resources {
     Budget shadow_bytes;
     Budget dmabufs;
     Budget &maps;
+    DeviceCalls &calls;
     const Clock &clock;
+    std::optional<PrimeProbe> probe; ///< none: nobody asked whether a GPU can import
     Counters counters;
     uint32_t vfio_backings = 0; ///< that there are now
     std::string last_failure;   ///< of an export: one that repeats with every blob is logged once

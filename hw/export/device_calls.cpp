@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "hw/export/device_calls.hpp"
+#include "vramlink/device_calls.hpp"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>

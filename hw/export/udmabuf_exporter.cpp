@@ -2,7 +2,7 @@
 
 #include "hw/export/udmabuf_exporter.hpp"
 
-#include "hw/export/errno_text.hpp"
+#include "vramlink/errno_text.hpp"
 
 #include <fmt/format.h>
 #include <linux/udmabuf.h>

@@ -9,7 +9,7 @@
 #ifndef VRAMLINK_HW_EXPORT_UDMABUF_EXPORTER_HPP
 #define VRAMLINK_HW_EXPORT_UDMABUF_EXPORTER_HPP
 
-#include "hw/export/device_calls.hpp"
+#include "vramlink/device_calls.hpp"
 #include "hw/export/exporter.hpp"
 
 namespace vramlink {

@@ -2,7 +2,7 @@
 
 #include "hw/export/vfio_exporter.hpp"
 
-#include "hw/export/errno_text.hpp"
+#include "vramlink/errno_text.hpp"
 #include "hw/export/vfio_abi.hpp"
 
 #include <fcntl.h>

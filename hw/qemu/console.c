@@ -9,6 +9,8 @@
  */
 #include "hw/qemu/vram-gpu.h"
 
+#include <dlfcn.h>
+
 #include "ui/console-priv.h"
 #include "ui/surface.h"
 
@@ -62,6 +64,34 @@ static void gfx_update(void *opaque)
     }
 }
 
+/* Displays are modules; the one that brought the console's GL context is known by the file that its methods
+ * lie in. (Built without modules they all lie in the program, and are taken to pass the dma-buf on.) */
+VramTaker vram_console_taker(const QemuConsole *con)
+{
+    static const struct {
+        const char *module;
+        VramTaker taker;
+    } known[] = {
+        {"ui-gtk", VRAM_TAKER_IMPORTS},
+        {"ui-egl-headless", VRAM_TAKER_IMPORTS},
+        {"ui-sdl", VRAM_TAKER_NONE}, /* shows textures of its own, dma-bufs it ignores */
+    };
+    Dl_info info;
+    const char *name;
+
+    if (!con->gl)
+        return VRAM_TAKER_NONE;
+    if (!dladdr(*(void *const *)&con->gl->ops->dpy_gl_ctx_is_compatible_dcl, &info) || !info.dli_fname)
+        return VRAM_TAKER_PASSES_ON;
+    name = strrchr(info.dli_fname, '/');
+    name = name ? name + 1 : info.dli_fname;
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (g_str_has_prefix(name, known[i].module))
+            return known[i].taker;
+    }
+    return VRAM_TAKER_PASSES_ON;
+}
+
 unsigned vram_console_outstanding(const QemuConsole *con)
 {
     return (unsigned)con->gl_block;
@@ -75,6 +105,21 @@ void vram_console_hook(VramGPU *vg)
     ops = *base->hw_ops;
     ops.gfx_update = gfx_update;
     base->hw_ops = &ops; /* the VGA function asks here */
-    for (uint32_t i = 0; i < base->conf.max_outputs; i++)
+    for (uint32_t i = 0; i < base->conf.max_outputs; i++) {
         graphic_console_set_hwops(base->scanout[i].con, &ops, base);
+        /* A console that an unplugged device left may still wait for a display to let go; we shall be told.
+         */
+        base->renderer_blocked += base->scanout[i].con->gl_block > 0;
+    }
+}
+
+void vram_console_close(VramGPU *vg)
+{
+    VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
+
+    for (uint32_t i = 0; i < base->conf.max_outputs; i++) {
+        dpy_mouse_set(base->scanout[i].con, 0, 0, false);
+        graphic_console_close(base->scanout[i].con);
+        base->scanout[i].con = NULL;
+    }
 }

@@ -5,6 +5,7 @@
 #include "hw/qemu/vram-gpu.h"
 
 #include "block/aio.h"
+#include "hw/qdev-properties.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
@@ -79,6 +80,25 @@ static void set_blob(VramGPU *vg, bool on)
         conf->flags &= ~(1u << VIRTIO_GPU_FLAG_BLOB_ENABLED);
 }
 
+bool vram_checks_imports(const VramGPU *vg)
+{
+    return strcmp(vg->prime_node, "off") != 0;
+}
+
+static bool open_prime_node(VramGPU *vg, Error **errp)
+{
+    char *why = NULL;
+
+    if (!strcmp(vg->prime_node, "auto") || !strcmp(vg->prime_node, "off"))
+        return true;
+    if (vrl_table_probe_with(vg->table, vg->prime_node, &why))
+        return true;
+    error_setg(errp, "vramlink: prime-node: %s", why ? why : "no memory");
+    error_append_hint(errp, "prime-node is auto, off, or a DRM device such as /dev/dri/renderD128.\n");
+    free(why);
+    return false;
+}
+
 static void realize(DeviceState *dev, Error **errp)
 {
     ERRP_GUARD();
@@ -88,6 +108,10 @@ static void realize(DeviceState *dev, Error **errp)
     vg->table = vrl_table_new(&table_ops, vg, NULL);
     if (!vg->table) {
         error_setg(errp, "vramlink: no memory for the blob table");
+        return;
+    }
+    if (!open_prime_node(vg, errp)) {
+        g_clear_pointer(&vg->table, vrl_table_free);
         return;
     }
     /* The parent refuses blobs on a host without udmabuf; we do not need it. Features are read later. */
@@ -111,6 +135,8 @@ static void unrealize(DeviceState *dev)
     VramGPU *vg = VRAM_GPU(dev);
 
     drop_all(vg);
+    aio_bh_call(vg->parent_reset_bh); /* 2D resources; the parent forgets them on unplug */
+    vram_console_close(vg);
     g_clear_pointer(&vg->iommu, vram_iommu_free);
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
@@ -148,6 +174,15 @@ void vram_add_stats_property(ObjectClass *klass)
                                           "what vramlink does for each blob, and why, as JSON");
 }
 
+static const Property properties[] = {
+    DEFINE_PROP_STRING("prime-node", VramGPU, prime_node),
+};
+
+static void instance_init(Object *obj)
+{
+    VRAM_GPU(obj)->prime_node = g_strdup("auto");
+}
+
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -160,7 +195,13 @@ static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
     vgc->process_cmd = vram_process_cmd;
     vgc->update_cursor_data = vram_update_cursor_data;
     vgc->parent.gl_flushed = vram_gl_flushed;
+    dc->hotpluggable = true; /* unlike the parent, which keeps its consoles: see vram_console_close() */
     dc->vmsd = vram_migration_vmstate();
+    device_class_set_props(dc, properties);
+    object_class_property_set_description(
+        klass, "prime-node",
+        "GPU that must be able to import a blob for it to be shared: auto (the "
+        "display's own, where QEMU imports), off, or a DRM device's path");
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
     vram_add_stats_property(klass);
 }
@@ -171,6 +212,7 @@ void vram_gpu_register(void)
         .name = TYPE_VRAM_GPU,
         .parent = TYPE_VIRTIO_GPU,
         .instance_size = sizeof(VramGPU),
+        .instance_init = instance_init,
         .class_init = class_init,
     };
 

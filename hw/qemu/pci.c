@@ -23,6 +23,7 @@ static void instance_init(Object *obj)
 
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
+    DEVICE_CLASS(klass)->hotpluggable = true;
     vram_add_stats_property(klass);
 }
 

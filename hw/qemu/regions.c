@@ -210,8 +210,10 @@ static void tell_guest(void *opaque)
 {
     VirtIOGPUBase *base = opaque;
 
-    base->virtio_config.events_read |= VIRTIO_GPU_EVENT_DISPLAY;
-    virtio_notify_config(VIRTIO_DEVICE(base));
+    if (DEVICE(base)->realized) { /* not unplugged since */
+        base->virtio_config.events_read |= VIRTIO_GPU_EVENT_DISPLAY;
+        virtio_notify_config(VIRTIO_DEVICE(base));
+    }
     object_unref(OBJECT(base));
 }
 

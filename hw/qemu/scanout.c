@@ -151,7 +151,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     QemuConsole *con = console(vg, scanout_id);
     VramKnownBuffer *known;
 
-    if (!console_has_gl(con))
+    if (vram_console_taker(con) == VRAM_TAKER_NONE)
         return false;
     known = known_buffer(vg, scanout_id);
     if (!known)
@@ -164,6 +164,11 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     s->shown = s->id;
     s->current = known;
     dpy_gl_scanout_dmabuf(con, known->dmabuf);
+    if (vram_console_taker(con) == VRAM_TAKER_IMPORTS && vram_checks_imports(vg) &&
+        !qemu_dmabuf_get_texture(known->dmabuf)) {
+        vrl_table_unshare(vg->table, s->id, "the display's GPU or its EGL cannot import it");
+        return false;
+    }
     return true;
 }
 

@@ -60,6 +60,8 @@ typedef struct VramIommu VramIommu;
 typedef struct VramGPU {
     VirtIOGPU parent_obj;
 
+    char *prime_node; /* property prime-node: "auto", "off", or a DRM device's path */
+
     struct vrl_table *table;
     VramRegions *regions;
     VramIommu *iommu;
@@ -80,6 +82,8 @@ DECLARE_INSTANCE_CHECKER(VramGPU, VRAM_GPU, TYPE_VRAM_GPU)
 
 /* --- gpu.c: what the user called the device. */
 const char *vram_user_id(VramGPU *vg);
+/* Whether a display that cannot import makes the blob unshared; prime-node=off says no. */
+bool vram_checks_imports(const VramGPU *vg);
 /* One sentence on the guest's mistake, through the table's rate limit. */
 void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -143,6 +147,15 @@ void vram_migration_forget(VramGPU *vg);
 
 /* --- console.c: screendumps of a console that shows a dma-buf. */
 void vram_console_hook(VramGPU *vg);
+/* The device goes: its consoles stay with their displays, unused, until the next device takes them. */
+void vram_console_close(VramGPU *vg);
+/* What the console's display does with a dma-buf. */
+typedef enum VramTaker {
+    VRAM_TAKER_NONE,      /* nothing: it shows surfaces */
+    VRAM_TAKER_IMPORTS,   /* imports it in this process */
+    VRAM_TAKER_PASSES_ON, /* hands the fd to another process (D-Bus, spice) */
+} VramTaker;
+VramTaker vram_console_taker(const QemuConsole *con);
 /* Updates that displays have been handed and not answered. */
 unsigned vram_console_outstanding(const QemuConsole *con);
 

@@ -88,7 +88,8 @@ struct vrl_ops {
     enum vrl_translate_result (*translate)(void *opaque, uint64_t gpa, uint64_t length,
                                            struct vrl_piece *piece);
     /* Every consumer of the blob must let go now: the heart closes fds and unmaps views when this returns.
-     * Called only for a blob that has backing, once each time it loses it; the id is still known then. What
+     * Called only for a blob that has backing: once each time it loses it, and from vrl_table_unshare(). The
+     * id is still known then. What
      * glue binds to an id without backing (a scanout that waits for ATTACH_BACKING) it drops itself on UNREF
      * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
@@ -206,6 +207,16 @@ enum vrl_plan vrl_table_plan(const struct vrl_table *table, uint32_t id);
  * closed. Use the view then. A table keeps at most as many dma-bufs open as half of RLIMIT_NOFILE at its
  * making. */
 bool vrl_table_dmabuf(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, int *fd);
+
+/* A consumer could not import the blob's dma-buf, and nobody else is to try: consumers let go
+ * (release_consumers), the dma-bufs are closed, and the plan becomes the one without, with @why as its
+ * reason. New backing is a new start. */
+void vrl_table_unshare(struct vrl_table *table, uint32_t id, const char *why);
+
+/* From now on a blob is shared only if the GPU behind @node (a DRM device's path) can import it. Each
+ * exporter's first buffer is imported there and let go again. False when @node cannot be opened, with a
+ * sentence in *error (malloc()ed, the caller frees; NULL when out of memory). */
+bool vrl_table_probe_with(struct vrl_table *table, const char *node, char **error);
 
 /* The CPU's view: @fb's first pixel, and from there linear memory to the end of the rectangle. Made on first
  * use (the VMM's own mapping where the blob is one stretch of it; else mapped side by side in one

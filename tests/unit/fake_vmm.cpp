@@ -4,6 +4,7 @@
 
 #include "hw/export/vfio_abi.hpp"
 
+#include <drm.h>
 #include <linux/udmabuf.h>
 #include <sys/mman.h>
 
@@ -133,6 +134,13 @@ bool FakeVmm::logged(const std::string &part) const
 
 int FakeCalls::ioctl(int fd, unsigned long request, void *argument)
 {
+    if (request == DRM_IOCTL_PRIME_FD_TO_HANDLE) {
+        ++prime_imports;
+        gem_handles += prime_errno == 0 ? 1 : 0;
+        return -prime_errno;
+    }
+    if (request == DRM_IOCTL_GEM_CLOSE)
+        return --gem_handles, 0;
     ++ioctls;
     last_fd = fd;
     last_request = request;

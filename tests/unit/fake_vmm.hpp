@@ -100,6 +100,9 @@ class FakeCalls final : public DeviceCalls {
 
     int ioctl_errno = 0; ///< not 0: what ioctl() answers
     int open_errno = 0;
+    int prime_errno = 0;   ///< not 0: what a PRIME import answers
+    int prime_imports = 0; ///< tried
+    int gem_handles = 0;   ///< imported and not closed
     int ioctls = 0;
     int last_fd = -1;
     unsigned long last_request = 0;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// DeviceCalls: the two system calls that exporters make, behind one seam, so that a test can answer each
-// errno.
+// DeviceCalls: the two system calls that exporters and the probe make, behind one seam, so that a test can
+// answer each errno.
 //
 // Thread: the VMM's main loop.
 
-#ifndef VRAMLINK_HW_EXPORT_DEVICE_CALLS_HPP
-#define VRAMLINK_HW_EXPORT_DEVICE_CALLS_HPP
+#ifndef VRAMLINK_DEVICE_CALLS_HPP
+#define VRAMLINK_DEVICE_CALLS_HPP
 
 namespace vramlink {
 

@@ -2,8 +2,8 @@
 //
 // Names for errno values in sentences for people: "ENOTTY", not "Inappropriate ioctl for device".
 
-#ifndef VRAMLINK_HW_EXPORT_ERRNO_TEXT_HPP
-#define VRAMLINK_HW_EXPORT_ERRNO_TEXT_HPP
+#ifndef VRAMLINK_ERRNO_TEXT_HPP
+#define VRAMLINK_ERRNO_TEXT_HPP
 
 #include <fmt/format.h>
 
