@@ -2,157 +2,22 @@
 
 #include "tools/viewer/qmp_client.hpp"
 
+#include "tools/common/qmp.hpp"
+
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 
 namespace vramlink {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-using nlohmann::json;
-
-constexpr size_t longest_line = size_t{1} << 20;
-
-class Qmp {
-  public:
-    Qmp(UniqueFd socket, Clock::time_point deadline) : socket_(std::move(socket)), deadline_(deadline) {}
-
-    Result<void> greet()
-    {
-        const auto greeting = read_message();
-        if (!greeting)
-            return std::unexpected(greeting.error());
-        if (!greeting->contains("QMP"))
-            return fail(EPROTO, "the other side of the socket does not speak QMP");
-        return command({{"execute", "qmp_capabilities"}});
-    }
-
-    /// Sends @p request, with @p fd attached when it is not -1, and waits for the answer; skips events.
-    Result<void> command(const json &request, int fd = -1)
-    {
-        if (const auto sent = send(request.dump() + "\n", fd); !sent)
-            return sent;
-        for (;;) {
-            const auto answer = read_message();
-            if (!answer)
-                return std::unexpected(answer.error());
-            if (answer->contains("return"))
-                return {};
-            if (const auto error = answer->find("error"); error != answer->end())
-                return fail(EPROTO,
-                            fmt::format("QEMU refuses {}: {}", request.at("execute").get<std::string>(),
-                                        error->is_object() ? error->value("desc", "no reason given")
-                                                           : error->dump()));
-        }
-    }
-
-  private:
-    Result<void> send(std::string_view text, int fd)
-    {
-        iovec part{const_cast<char *>(text.data()), text.size()}; // sendmsg only reads it
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-        if (fd >= 0) {
-            message.msg_control = control.data();
-            message.msg_controllen = control.size();
-            cmsghdr *header = CMSG_FIRSTHDR(&message);
-            header->cmsg_level = SOL_SOCKET;
-            header->cmsg_type = SCM_RIGHTS;
-            header->cmsg_len = CMSG_LEN(sizeof(int));
-            std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-        }
-        const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-        if (sent < 0) {
-            const int code = errno;
-            return fail(code, fmt::format("writing to the QMP socket: {}", std::strerror(code)));
-        }
-        // A request is a few hundred bytes on a fresh socket: it goes in one piece or something is very
-        // wrong.
-        if (static_cast<size_t>(sent) != text.size())
-            return fail(EPROTO, fmt::format("the QMP socket took {} of {} bytes", sent, text.size()));
-        return {};
-    }
-
-    Result<json> read_message()
-    {
-        size_t end = 0;
-        while ((end = buffer_.find('\n')) == std::string::npos) {
-            if (const auto more = fill(); !more)
-                return std::unexpected(more.error());
-        }
-        auto message = json::parse(buffer_.substr(0, end), nullptr, false);
-        buffer_.erase(0, end + 1);
-        if (!message.is_object())
-            return fail(EPROTO, "a line on the QMP socket is not a JSON object");
-        return message;
-    }
-
-    Result<void> fill()
-    {
-        if (buffer_.size() > longest_line)
-            return fail(EPROTO,
-                        fmt::format("a line on the QMP socket is longer than {} bytes", longest_line));
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-        pollfd waiting{socket_.get(), POLLIN, 0};
-        const int ready = left > 0 ? poll(&waiting, 1, static_cast<int>(left)) : 0;
-        if (ready == 0)
-            return fail(ETIMEDOUT,
-                        "QEMU does not answer on its QMP socket (is another client connected to it?)");
-        std::array<char, 4096> chunk{};
-        const ssize_t got = ready < 0 ? -1 : read(socket_.get(), chunk.data(), chunk.size());
-        if (got < 0 && errno != EINTR) {
-            const int code = errno;
-            return fail(code, fmt::format("reading from the QMP socket: {}", std::strerror(code)));
-        }
-        if (got == 0)
-            return fail(ECONNRESET, "QEMU closed the QMP socket");
-        if (got > 0)
-            buffer_.append(chunk.data(), static_cast<size_t>(got));
-        return {};
-    }
-
-    UniqueFd socket_;
-    Clock::time_point deadline_;
-    std::string buffer_;
-};
-
-Result<UniqueFd> connect_unix(const std::string &path)
-{
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof(address.sun_path))
-        return fail(ENAMETOOLONG, fmt::format("socket path of {} bytes: at most {}", path.size(),
-                                              sizeof(address.sun_path) - 1));
-    std::memcpy(address.sun_path, path.data(), path.size());
-    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket || connect(socket.get(), reinterpret_cast<sockaddr *>(&address), sizeof(address)) < 0) {
-        const int code = errno;
-        return fail(code, fmt::format("cannot connect to {}: {}", path, std::strerror(code)));
-    }
-    return socket;
-}
-
-} // namespace
 
 Result<UniqueFd> qmp_join_dbus_display(const std::string &path, std::chrono::milliseconds limit)
 {
-    auto socket = connect_unix(path);
-    if (!socket)
-        return socket;
-    Qmp qmp(std::move(*socket), Clock::now() + limit);
-    if (const auto greeted = qmp.greet(); !greeted)
-        return std::unexpected(greeted.error());
+    auto qmp = Qmp::connect(path, limit);
+    if (!qmp)
+        return std::unexpected(qmp.error());
 
     std::array<int, 2> pair{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) < 0) {
@@ -161,15 +26,12 @@ Result<UniqueFd> qmp_join_dbus_display(const std::string &path, std::chrono::mil
     }
     UniqueFd ours(pair[0]);
     const UniqueFd theirs(pair[1]);
-    constexpr const char *name = "vramlink-viewer";
-    if (const auto r = qmp.command({{"execute", "getfd"}, {"arguments", {{"fdname", name}}}}, theirs.get());
-        !r)
+    if (const auto r = qmp->command("getfd", R"({"fdname": "vramlink-viewer"})", theirs.get()); !r)
         return std::unexpected(r.error());
-    const json add_client{
-        {"execute", "add_client"},
-        {"arguments", {{"protocol", "@dbus-display"}, {"fdname", name}, {"skipauth", true}}}};
-    if (const auto r = qmp.command(add_client); !r)
-        return std::unexpected(r.error());
+    const auto joined = qmp->command(
+        "add_client", R"({"protocol": "@dbus-display", "fdname": "vramlink-viewer", "skipauth": true})");
+    if (!joined)
+        return std::unexpected(joined.error());
     return ours;
 }
 

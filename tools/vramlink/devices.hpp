@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The vramlink devices of a running VM, and what each of them tells about itself.
+
+#ifndef VRAMLINK_TOOLS_VRAMLINK_DEVICES_HPP
+#define VRAMLINK_TOOLS_VRAMLINK_DEVICES_HPP
+
+#include "tools/common/qmp.hpp"
+#include "vramlink/error.hpp"
+
+#include <string>
+#include <vector>
+
+namespace vramlink {
+
+struct Device {
+    std::string path;  ///< in QEMU's object tree, such as /machine/peripheral/vram0
+    std::string stats; ///< JSON; include/vramlink/blob_table.h, vrl_table_stats_json()
+};
+
+/// Every device behind @p qmp that has statistics of ours; none is no error. Errors: those of Qmp::command().
+Result<std::vector<Device>> find_devices(Qmp &qmp);
+
+} // namespace vramlink
+
+#endif
