@@ -66,6 +66,11 @@ FakeRegion::~FakeRegion()
     ::munmap(host_, raw.size);
 }
 
+void FakeRegion::protect(int protection)
+{
+    must(::mprotect(host_, raw.size, protection) == 0, "mprotect");
+}
+
 FakeRegion &FakeVmm::add_region(vrl_region_kind kind, uint64_t size, const std::string &name)
 {
     regions_.push_back(std::make_unique<FakeRegion>(regions_.size() + 1, kind, size, name));
@@ -75,6 +80,11 @@ FakeRegion &FakeVmm::add_region(vrl_region_kind kind, uint64_t size, const std::
 void FakeVmm::map(uint64_t gpa, const FakeRegion &region, uint64_t offset, uint64_t length)
 {
     windows_.push_back({gpa, length, &region, offset});
+}
+
+void FakeVmm::unmap(const FakeRegion &region)
+{
+    std::erase_if(windows_, [&](const Window &window) { return window.region == &region; });
 }
 
 void FakeVmm::map_device(uint64_t gpa, uint64_t length)

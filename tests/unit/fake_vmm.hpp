@@ -36,6 +36,8 @@ class FakeRegion {
 
     /// The memfd, also where raw.fd is -1.
     [[nodiscard]] int file() const { return fd_.get(); }
+    /// Of the VMM's own mapping, mprotect(2).
+    void protect(int protection);
 
     vrl_region raw{};
 
@@ -60,6 +62,8 @@ class FakeVmm {
     FakeRegion &add_region(vrl_region_kind kind, uint64_t size, const std::string &name);
     /// Guest addresses [gpa, gpa + length) are @p offset of @p region and on.
     void map(uint64_t gpa, const FakeRegion &region, uint64_t offset, uint64_t length);
+    /// No guest address leads to @p region any more.
+    void unmap(const FakeRegion &region);
     /// Guest addresses of a device that is no memory.
     void map_device(uint64_t gpa, uint64_t length);
 

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Consoles and their displays: they read what they are told to show, and hold the code under test to its
+ * word.
+ */
+#include "tests/fuzz/fake_device.h"
+
+#include <fcntl.h>
+
+static FakeConsole *of(QemuConsole *con)
+{
+    return (FakeConsole *)con;
+}
+
+static void drop_surface(FakeConsole *c)
+{
+    g_free(c->surface);
+    c->surface = NULL;
+}
+
+VramTaker vram_console_taker(const QemuConsole *con)
+{
+    if (!fake->displays->gl)
+        return VRAM_TAKER_NONE;
+    return fake->displays->imports ? VRAM_TAKER_IMPORTS : VRAM_TAKER_PASSES_ON;
+}
+
+unsigned vram_console_outstanding(const QemuConsole *con)
+{
+    return (unsigned)VIRTIO_GPU_BASE(&fake->vg)->renderer_blocked;
+}
+
+bool vram_checks_imports(const VramGPU *vg)
+{
+    return true;
+}
+
+QemuDmaBuf *qemu_dmabuf_new(uint32_t width, uint32_t height, uint32_t stride, uint32_t x, uint32_t y,
+                            uint32_t backing_width, uint32_t backing_height, uint32_t fourcc,
+                            uint64_t modifier, int32_t dmabuf_fd, bool allow_fences, bool y0_top)
+{
+    QemuDmaBuf *dmabuf = g_new0(QemuDmaBuf, 1);
+
+    *dmabuf = (QemuDmaBuf){.fd = dmabuf_fd, .width = width, .height = height, .stride = stride};
+    fake->dmabufs++;
+    return dmabuf;
+}
+
+void qemu_dmabuf_free(QemuDmaBuf *dmabuf)
+{
+    for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
+        must(fake->console[i].dmabuf != dmabuf); /* still shown */
+    must(!dmabuf->texture);
+    fake->dmabufs--;
+    g_free(dmabuf);
+}
+
+uint32_t qemu_dmabuf_get_texture(QemuDmaBuf *dmabuf)
+{
+    return dmabuf->texture;
+}
+
+uint32_t qemu_pixman_to_drm_format(pixman_format_code_t format)
+{
+    return (uint32_t)format;
+}
+
+void qemu_console_resize(QemuConsole *con, int width, int height)
+{
+    must(width > 0 && height > 0);
+    drop_surface(of(con));
+    of(con)->dmabuf = NULL;
+}
+
+void dpy_gl_scanout_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    must(fcntl(dmabuf->fd, F_GETFD) >= 0);
+    drop_surface(of(con));
+    of(con)->dmabuf = dmabuf;
+    if (fake->displays->imports && fake->displays->import_works)
+        dmabuf->texture = 1;
+}
+
+void dpy_gl_release_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    must(dmabuf->texture);
+    must(fcntl(dmabuf->fd, F_GETFD) >= 0);
+    dmabuf->texture = 0;
+}
+
+void dpy_gl_scanout_disable(QemuConsole *con)
+{
+    of(con)->dmabuf = NULL;
+}
+
+void dpy_gl_update(QemuConsole *con, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
+{
+    const QemuDmaBuf *dmabuf = of(con)->dmabuf;
+
+    must(dmabuf && fcntl(dmabuf->fd, F_GETFD) >= 0);
+    must((uint64_t)x + w <= dmabuf->width && (uint64_t)y + h <= dmabuf->height && w && h);
+    if (fake->displays->holds)
+        VIRTIO_GPU_BASE(&fake->vg)->renderer_blocked = 1;
+}
+
+/* ui/surface.h leaves the structure open. */
+DisplaySurface *qemu_create_displaysurface_from(int width, int height, pixman_format_code_t format,
+                                                int stride, uint8_t *data)
+{
+    DisplaySurface *surface = g_new0(DisplaySurface, 1);
+
+    must(width > 0 && height > 0 && stride >= width * 4 && data);
+    surface->image = pixman_image_create_bits(format, width, height, (uint32_t *)data, stride);
+    must(surface->image);
+    return surface;
+}
+
+void dpy_gfx_replace_surface(QemuConsole *con, DisplaySurface *surface)
+{
+    if (of(con)->surface)
+        pixman_image_unref(of(con)->surface->image);
+    drop_surface(of(con));
+    of(con)->dmabuf = NULL;
+    of(con)->surface = surface;
+}
+
+static uint32_t sum;
+
+/* Displays read what they are told is damaged. */
+void dpy_gfx_update(QemuConsole *con, int x, int y, int w, int h)
+{
+    pixman_image_t *image = of(con)->surface ? of(con)->surface->image : NULL;
+
+    must(image && x >= 0 && y >= 0 && w > 0 && h > 0);
+    must(x + w <= pixman_image_get_width(image) && y + h <= pixman_image_get_height(image));
+    for (int row = y; row < y + h; row++) {
+        const uint8_t *line = (const uint8_t *)pixman_image_get_data(image) +
+                              (size_t)row * (size_t)pixman_image_get_stride(image);
+
+        sum += line[x * 4] + line[(x + w) * 4 - 1];
+    }
+}
+
+/* Only a migration calls these. */
+QEMUCursor *cursor_alloc(uint16_t width, uint16_t height)
+{
+    abort();
+}
+
+void dpy_cursor_define(QemuConsole *con, QEMUCursor *cursor)
+{
+    abort();
+}
+
+void dpy_mouse_set(QemuConsole *con, int x, int y, bool on)
+{
+    abort();
+}

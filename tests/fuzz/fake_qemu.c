@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/qemu/vram-gpu.h"
+
+#include "tests/fuzz/fake_device.h"
+
+#include <fcntl.h>
+
+#include "qemu/iov.h"
+
+#define HOLD_MS 500
+
+struct fake_gpu *fake;
+
+/* --- QOM: everything is what it is asked to be */
+
+Object *object_dynamic_cast_assert(Object *obj, const char *name, const char *file, int line,
+                                   const char *func)
+{
+    return obj;
+}
+
+ObjectClass *object_class_dynamic_cast_assert(ObjectClass *klass, const char *name, const char *file,
+                                              int line, const char *func)
+{
+    return klass;
+}
+
+ObjectClass *object_get_class(Object *obj)
+{
+    return (ObjectClass *)&fake->klass;
+}
+
+/* --- vectors */
+
+size_t iov_size(const struct iovec *iov, const unsigned int count)
+{
+    size_t size = 0;
+
+    for (unsigned int i = 0; i < count; i++)
+        size += iov[i].iov_len;
+    return size;
+}
+
+size_t iov_to_buf_full(const struct iovec *iov, const unsigned int count, size_t offset, void *to,
+                       size_t size)
+{
+    size_t done = 0;
+
+    for (unsigned int i = 0; i < count && done < size; i++) {
+        size_t part;
+
+        if (offset >= iov[i].iov_len) {
+            offset -= iov[i].iov_len;
+            continue;
+        }
+        part = MIN(iov[i].iov_len - offset, size - done);
+        memcpy((char *)to + done, (const char *)iov[i].iov_base + offset, part);
+        done += part;
+        offset = 0;
+    }
+    return done;
+}
+
+/* --- the ring, the clock */
+
+int virtio_queue_ready(VirtQueue *vq)
+{
+    return 1;
+}
+
+void *virtqueue_pop(VirtQueue *vq, size_t size)
+{
+    return g_queue_pop_head(&fake->waiting);
+}
+
+int64_t qemu_clock_get_ns(QEMUClockType type)
+{
+    return fake->now_ms * SCALE_MS;
+}
+
+void timer_mod(QEMUTimer *timer, int64_t expire)
+{
+    fake->timer_runs = true;
+}
+
+void timer_del(QEMUTimer *timer)
+{
+    fake->timer_runs = false;
+}
+
+bool timer_pending(QEMUTimer *timer)
+{
+    return fake->timer_runs;
+}
+
+/* --- the parent */
+
+void vram_parent_response_nodata(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd, uint32_t type)
+{
+    must(!cmd->finished);
+    must(type == VIRTIO_GPU_RESP_OK_NODATA || (type >= VRL_ERR_UNSPEC && type <= VRL_ERR_INVALID_PARAMETER));
+    cmd->finished = true;
+    fake->last_answer = type;
+}
+
+static struct virtio_gpu_simple_resource *find_2d(VirtIOGPU *g, uint32_t id)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    QTAILQ_FOREACH(res, &g->reslist, next)
+    {
+        if (res->resource_id == id)
+            return res;
+    }
+    return NULL;
+}
+
+static void drop_2d(VirtIOGPU *g, struct virtio_gpu_simple_resource *res)
+{
+    QTAILQ_REMOVE(&g->reslist, res, next);
+    g_free(res);
+}
+
+/* Knows as much of 2D resources as it takes to have their ids in the way. */
+static void parent_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
+{
+    struct virtio_gpu_resource_create_2d words = {0};
+    struct virtio_gpu_simple_resource *res;
+
+    must(iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, 0, &words, sizeof(words)) >= sizeof(words.hdr));
+    res = find_2d(g, words.resource_id);
+    if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_CREATE_2D && !res && words.resource_id) {
+        must(!vrl_table_has(fake->vg.table, words.resource_id));
+        res = g_new0(struct virtio_gpu_simple_resource, 1);
+        res->resource_id = words.resource_id;
+        QTAILQ_INSERT_HEAD(&g->reslist, res, next);
+    } else if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF && res) {
+        drop_2d(g, res);
+    }
+    vram_parent_response_nodata(g, cmd, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void parent_update_cursor(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t id)
+{
+    must(!vrl_table_has(fake->vg.table, id));
+}
+
+VirtIOGPUClass *vram_parent_class(void)
+{
+    return &fake->parent_class;
+}
+
+void vram_log_guest(VramGPU *vg, const char *format, ...)
+{
+    char sentence[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(sentence, sizeof(sentence), format, args);
+    va_end(args);
+    vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
+}
+
+void vram_migration_update(VramGPU *vg) {}
+
+/* --- the device */
+
+struct fake_gpu *fake_gpu_new(const struct fake_displays *displays)
+{
+    VirtIOGPU *g;
+
+    fake = g_new0(struct fake_gpu, 1);
+    fake->displays = displays;
+    fake->klass.process_cmd = vram_process_cmd;
+    fake->parent_class.process_cmd = parent_process_cmd;
+    fake->parent_class.update_cursor_data = parent_update_cursor;
+    g_queue_init(&fake->waiting);
+    g = VIRTIO_GPU(&fake->vg);
+    QTAILQ_INIT(&g->reslist);
+    QTAILQ_INIT(&g->fenceq);
+    g->parent_obj.conf.max_outputs = FAKE_OUTPUTS;
+    for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
+        g->parent_obj.scanout[i].con = &fake->console[i].con;
+    return fake;
+}
+
+void fake_gpu_set_table(struct fake_gpu *gpu, struct vrl_table *table)
+{
+    gpu->vg.table = table;
+}
+
+void fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked)
+{
+    vram_scanout_release(opaque, id, revoked);
+}
+
+uint32_t fake_gpu_scanouts(void *opaque, uint32_t id)
+{
+    return vram_scanout_mask(opaque, id);
+}
+
+uint32_t fake_gpu_command(struct fake_gpu *gpu, const uint8_t *bytes, size_t size)
+{
+    VirtIOGPU *g = VIRTIO_GPU(&gpu->vg);
+    struct virtio_gpu_ctrl_command *cmd = g_new0(struct virtio_gpu_ctrl_command, 1);
+    struct iovec pieces[2];
+    void *copy = g_memdup2(bytes, size); /* exactly as long, so that a read too far is seen */
+    size_t half = size / 2;
+    int held = g->inflight;
+
+    pieces[0] = (struct iovec){copy, half};
+    pieces[1] = (struct iovec){(char *)copy + half, size - half};
+    cmd->elem.out_sg = pieces;
+    cmd->elem.out_num = 2;
+    g_queue_push_tail(&gpu->waiting, cmd);
+    gpu->last_answer = 0;
+    vram_handle_ctrl(VIRTIO_DEVICE(g), NULL);
+    must(g_queue_is_empty(&gpu->waiting));
+    must(gpu->last_answer || g->inflight == held + 1);
+    if (!gpu->last_answer) { /* nobody reads its words again */
+        cmd->elem.out_sg = NULL;
+        cmd->elem.out_num = 0;
+    }
+    g_free(copy);
+    return gpu->last_answer;
+}
+
+void fake_gpu_cursor(struct fake_gpu *gpu, uint32_t id)
+{
+    struct virtio_gpu_scanout scanout = {0};
+
+    scanout.current_cursor = g_malloc0(sizeof(QEMUCursor) + 64 * 64 * 4);
+    scanout.current_cursor->width = 64;
+    scanout.current_cursor->height = 64;
+    vram_update_cursor_data(VIRTIO_GPU(&gpu->vg), &scanout, id);
+    g_free(scanout.current_cursor);
+}
+
+void fake_gpu_let_go(struct fake_gpu *gpu)
+{
+    VirtIOGPUBase *base = VIRTIO_GPU_BASE(&gpu->vg);
+
+    if (!base->renderer_blocked)
+        return;
+    base->renderer_blocked = 0;
+    vram_gl_flushed(base);
+    must(base->renderer_blocked || QTAILQ_EMPTY(&VIRTIO_GPU(base)->fenceq));
+}
+
+void fake_gpu_time_passes(struct fake_gpu *gpu)
+{
+    gpu->now_ms += HOLD_MS;
+    if (!gpu->timer_runs)
+        return;
+    gpu->timer_runs = false;
+    vram_flush_timeout(&gpu->vg);
+}
+
+uint32_t fake_gpu_held(struct fake_gpu *gpu)
+{
+    return (uint32_t)VIRTIO_GPU(&gpu->vg)->inflight;
+}
+
+void fake_gpu_reset(struct fake_gpu *gpu)
+{
+    VirtIOGPU *g = VIRTIO_GPU(&gpu->vg);
+    struct virtio_gpu_ctrl_command *cmd;
+
+    gpu->vg.held_for_flip = 0;
+    gpu->vg.unpaced = false;
+    vram_scanout_reset(&gpu->vg);
+    vrl_table_reset(gpu->vg.table);
+    while (!QTAILQ_EMPTY(&g->reslist))
+        drop_2d(g, QTAILQ_FIRST(&g->reslist));
+    while ((cmd = QTAILQ_FIRST(&g->fenceq))) {
+        QTAILQ_REMOVE(&g->fenceq, cmd, next);
+        g_free(cmd);
+        g->inflight--;
+    }
+    g->parent_obj.renderer_blocked = 0;
+    gpu->timer_runs = false;
+    must(gpu->dmabufs == 0);
+}
+
+void fake_gpu_check(struct fake_gpu *gpu)
+{
+    const VramGPU *vg = &gpu->vg;
+    const VirtIOGPU *g = &vg->parent_obj;
+    const struct virtio_gpu_ctrl_command *cmd;
+    int held = 0;
+
+    QTAILQ_FOREACH(cmd, &g->fenceq, next)
+    held++;
+    must(held == g->inflight);
+    must(!held || gpu->timer_runs); /* a consumer holds the guest for a bounded time */
+    for (unsigned i = 0; i < FAKE_OUTPUTS; i++) {
+        const VramScanout *s = &vg->scanout[i];
+        const FakeConsole *c = &gpu->console[i];
+
+        must(!s->id || vrl_table_has(vg->table, s->id));
+        must(!s->shown || vrl_table_is_backed(vg->table, s->shown));
+        must((s->showing == VRAM_SHOWING_NOTHING) == !s->shown);
+        must((s->showing == VRAM_SHOWING_DMABUF) == (c->dmabuf != NULL));
+        must((s->showing == VRAM_SHOWING_SURFACE) == (c->surface != NULL));
+        must(!c->dmabuf || fcntl(c->dmabuf->fd, F_GETFD) >= 0);
+        if (c->surface) /* the whole picture can be read */
+            dpy_gfx_update((QemuConsole *)&c->con, 0, 0, pixman_image_get_width(c->surface->image),
+                           pixman_image_get_height(c->surface->image));
+    }
+}
+
+void fake_gpu_free(struct fake_gpu *gpu)
+{
+    for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
+        must(!gpu->console[i].dmabuf && !gpu->console[i].surface);
+    must(gpu->dmabufs == 0);
+    g_free(gpu);
+    fake = NULL;
+}

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# ./dev fuzz, ./dev soak: what runs for as long as one likes.
+#   build/fuzz   the libFuzzer target, compiled by clang 16 with AddressSanitizer and UndefinedBehaviorSanitizer
+
+FUZZ_PACKAGES='clang-16 libclang-rt-16-dev'
+FUZZ_FLAGS='-fsanitize=fuzzer-no-link'
+
+ensure_fuzz_packages() {
+    local name missing=()
+    for name in $FUZZ_PACKAGES; do
+        [ -n "$(installed_version "$name")" ] || missing+=("$name")
+    done
+    [ ${#missing[@]} -eq 0 ] || step apt-fuzz "installed ${missing[*]}" install_packages "${missing[@]}"
+}
+
+# The concepts macro: see lint.sh.
+ensure_fuzz_build() {
+    CC=clang-16 CXX=clang++-16 ensure_build fuzz tests/fuzz/fuzz-device "$HEADERS/host/target.ini" -Dfuzz=true \
+        -Dviewer=disabled "-Dqemu_headers=$HEADERS/host" -Db_sanitize=address,undefined -Db_lundef=false \
+        -Doptimization=1 "-Dc_args=$FUZZ_FLAGS" \
+        "-Dcpp_args=$FUZZ_FLAGS -U__cpp_concepts -D__cpp_concepts=202002L -Wno-builtin-macro-redefined"
+}
+
+# run_fuzz [SECONDS]: what it learns stays in out/fuzz/corpus, an input that breaks something in out/fuzz
+run_fuzz() {
+    local seconds=${1:-60} found=$OUT/fuzz
+    ensure_setup
+    locked "$CACHE/lock" ensure_fuzz_packages
+    locked "$BUILD/lock" ensure_fuzz_build
+    mkdir -p "$found/corpus"
+    "$BUILD/fuzz/tests/fuzz/fuzz-device" -max_total_time="$seconds" -len_control=0 -max_len=2048 -timeout=20 \
+        -print_final_stats=1 -artifact_prefix="$found/" "$found/corpus" "$REPO/tests/fuzz/corpus" 2>"$found/log" || {
+        tail -n 40 "$found/log"
+        die "fuzz: a finding; the input lies in $found, build/fuzz/tests/fuzz/fuzz-device FILE repeats it"
+    }
+    say "fuzz: $(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log") inputs in $seconds s, nothing found"
+}
+
+run_soak() { # run_soak [CYCLES]
+    local cycles=${1:-100000}
+    run_build
+    # For 30 cycles a second; the tests' own time limit is five times as long in the lab.
+    VRAMLINK_SOAK=$cycles VRAMLINK_TEST_LIMIT=$((60 + cycles / 150)) VRAMLINK_LAB_TIMEOUT=$((600 + cycles / 30)) \
+        VRAMLINK_LAB_OUT=$OUT/soak "$REPO/tests/device/run-in-lab" --gtest_filter='VfioSoak*'
+    cat "$OUT/soak/soak.txt"
+}
