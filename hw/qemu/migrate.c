@@ -191,6 +191,8 @@ static bool take_in(VramGPU *vg)
                 vram_scanout_arrive(vg, k, &vg->arriving_scanouts[k]);
         }
     }
+    for (uint32_t k = 0; k < vg->parent_obj.parent_obj.conf.max_outputs; k++)
+        vram_cursor_restore(vg, k);
     return vg->arrivals->len == 0;
 }
 

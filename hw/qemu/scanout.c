@@ -7,8 +7,6 @@
  */
 #include "hw/qemu/vram-gpu.h"
 
-#include <drm_fourcc.h>
-
 #include "hw/virtio/virtio-gpu-pixman.h"
 #include "ui/surface.h"
 
@@ -33,70 +31,6 @@ typedef struct Damage {
 static QemuConsole *console(VramGPU *vg, uint32_t scanout_id)
 {
     return vg->parent_obj.parent_obj.scanout[scanout_id].con;
-}
-
-static bool same_framebuffer(const struct vrl_framebuffer *a, const struct vrl_framebuffer *b)
-{
-    return a->width == b->width && a->height == b->height && a->bytes_pp == b->bytes_pp &&
-           a->stride == b->stride && a->start == b->start;
-}
-
-/* --- known buffers: what QEMU's displays are handed, kept from flip to flip */
-
-static void drop_known(QemuConsole *con, VramKnownBuffer *known)
-{
-    if (!known->id)
-        return;
-    /* Displays of this process import into a texture that hangs on the QemuDmaBuf. */
-    if (qemu_dmabuf_get_texture(known->dmabuf))
-        dpy_gl_release_dmabuf(con, known->dmabuf);
-    qemu_dmabuf_free(known->dmabuf);
-    *known = (VramKnownBuffer){0};
-}
-
-static VramKnownBuffer *find_known(VramScanout *s)
-{
-    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
-        VramKnownBuffer *known = &s->known[i];
-
-        if (known->id == s->id && known->format == s->format && same_framebuffer(&known->fb, &s->fb))
-            return known;
-    }
-    return NULL;
-}
-
-static VramKnownBuffer *choose_victim(VramScanout *s)
-{
-    VramKnownBuffer *victim;
-
-    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
-        if (!s->known[i].id)
-            return &s->known[i];
-    }
-    victim = &s->known[s->next_victim++ % VRAM_KNOWN_BUFFERS];
-    return victim != s->current ? victim : &s->known[s->next_victim++ % VRAM_KNOWN_BUFFERS];
-}
-
-static VramKnownBuffer *known_buffer(VramGPU *vg, uint32_t scanout_id)
-{
-    VramScanout *s = &vg->scanout[scanout_id];
-    VramKnownBuffer *known = find_known(s);
-    int fd;
-
-    if (known)
-        return known;
-    if (!vrl_table_dmabuf(vg->table, s->id, &s->fb, &fd))
-        return NULL;
-    known = choose_victim(s);
-    drop_known(console(vg, scanout_id), known);
-    *known = (VramKnownBuffer){
-        .id = s->id,
-        .fb = s->fb,
-        .format = s->format,
-        .dmabuf = vramlink_dmabuf_new(s->fb.width, s->fb.height, s->fb.stride,
-                                      qemu_pixman_to_drm_format(s->format), DRM_FORMAT_MOD_INVALID, fd),
-    };
-    return known;
 }
 
 /* --- showing and letting go */
@@ -153,7 +87,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
 
     if (vram_console_taker(con) == VRAM_TAKER_NONE)
         return false;
-    known = known_buffer(vg, scanout_id);
+    known = vram_buffer_of(vg, scanout_id);
     if (!known)
         return false;
     s->flip_pending = s->showing == VRAM_SHOWING_DMABUF && must_wait(vg, con);
@@ -211,7 +145,7 @@ static void forget_binding(VramGPU *vg, uint32_t scanout_id)
     VramScanout *s = &vg->scanout[scanout_id];
 
     for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++)
-        drop_known(console(vg, scanout_id), &s->known[i]);
+        vram_buffer_drop(console(vg, scanout_id), &s->known[i]);
     *s = (VramScanout){.console_width = s->console_width, .console_height = s->console_height};
 }
 
@@ -338,7 +272,7 @@ void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
             s->flip_pending = s->flush_pending = false;
         for (unsigned k = 0; k < VRAM_KNOWN_BUFFERS; k++) {
             if (s->known[k].id == id)
-                drop_known(console(vg, i), &s->known[k]);
+                vram_buffer_drop(console(vg, i), &s->known[k]);
         }
     }
 }
@@ -441,26 +375,4 @@ void vram_scanout_reset(VramGPU *vg)
 {
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
         vram_scanout_disable(vg, i);
-}
-
-void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id)
-{
-    VramGPU *vg = VRAM_GPU(g);
-    uint32_t width = s->current_cursor->width, height = s->current_cursor->height;
-    struct vrl_framebuffer fb;
-    const void *pixels;
-
-    if (!vrl_table_has(vg->table, resource_id)) {
-        vram_parent_class()->update_cursor_data(g, s, resource_id);
-        return;
-    }
-    if (!vrl_table_is_backed(vg->table, resource_id) ||
-        vrl_framebuffer_init(vg->table, resource_id, width, height, 4, width * 4, 0, 0, 0, width, height,
-                             &fb) != VRL_OK)
-        return;
-    pixels = vrl_table_view(vg->table, resource_id, &fb);
-    if (!pixels)
-        return;
-    vrl_table_flush(vg->table, resource_id, &fb, 0, 0, width, height);
-    memcpy(s->current_cursor->data, pixels, (size_t)width * height * 4);
 }

@@ -122,7 +122,16 @@ uint32_t vram_scanout_mask(void *opaque, uint32_t id);
 void vram_scanout_hide(VramGPU *vg, bool hide);
 /* Binds and shows what an incoming migration says was bound; @arrived is checked like the guest's words. */
 void vram_scanout_arrive(VramGPU *vg, uint32_t scanout_id, const VramScanout *arrived);
+
+/* --- buffers.c: displays let go of the buffer's import; the slot is free. */
+void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known);
+/* The buffer for what is bound to the scanout, made when it is new; NULL when it cannot be shared. */
+VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id);
+
+/* --- cursor.c */
 void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id);
+/* After a migration: the cursor that the parent's state names, when it is a blob. */
+void vram_cursor_restore(VramGPU *vg, uint32_t scanout_id);
 
 /* --- regions.c: which memory lies behind a guest address, and when it goes away. */
 VramRegions *vram_regions_new(VramGPU *vg);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/device/gpu.hpp"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -153,6 +155,16 @@ std::uint32_t Gpu::create_2d(std::uint32_t id, std::uint32_t width, std::uint32_
 {
     return send(bytes_of(
         virtio_gpu_resource_create_2d{header(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D), id, format, width, height}));
+}
+
+void Gpu::update_cursor(std::uint32_t id, std::uint32_t hot_x, std::uint32_t hot_y)
+{
+    virtio_gpu_update_cursor command{};
+    command.hdr.type = VIRTIO_GPU_CMD_UPDATE_CURSOR;
+    command.resource_id = id;
+    command.hot_x = hot_x;
+    command.hot_y = hot_y;
+    EXPECT_TRUE(vm_gpu_cursor(gpu_, &command, sizeof command, patience(10000)));
 }
 
 std::uint32_t Gpu::transfer_to_host_2d(std::uint32_t id, Rect rect)

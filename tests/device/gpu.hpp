@@ -66,6 +66,8 @@ class Gpu {
     std::uint32_t flush(std::uint32_t id, Rect rect);
     std::uint32_t create_2d(std::uint32_t id, std::uint32_t width, std::uint32_t height,
                             std::uint32_t format = xrgb8888);
+    /// UPDATE_CURSOR on output 0; fails the test when the device does not take it.
+    void update_cursor(std::uint32_t id, std::uint32_t hot_x, std::uint32_t hot_y);
     std::uint32_t transfer_to_host_2d(std::uint32_t id, Rect rect);
 
   private:

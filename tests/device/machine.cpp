@@ -71,13 +71,16 @@ std::string exporter_of(const std::string &proc, const std::string &fd)
     return word;
 }
 
-std::uint64_t resident_bytes(const std::string &proc)
+/// Without guest RAM and BARs, which grow as the guest first touches them.
+std::uint64_t own_resident_bytes(const std::string &proc)
 {
-    std::ifstream statm(proc + "/statm");
-    std::uint64_t total = 0;
-    std::uint64_t resident = 0;
-    statm >> total >> resident;
-    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    std::ifstream status(proc + "/status");
+    std::string word;
+    while (status >> word && word != "RssAnon:")
+        ;
+    std::uint64_t kibibytes = 0;
+    status >> kibibytes;
+    return kibibytes * 1024;
 }
 
 } // namespace
@@ -117,7 +120,7 @@ Held held_by(pid_t pid)
     std::ifstream maps(proc + "/maps");
     for (std::string line; std::getline(maps, line);)
         held.maps++;
-    held.rss = resident_bytes(proc);
+    held.rss = own_resident_bytes(proc);
     return held;
 }
 

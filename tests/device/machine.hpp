@@ -38,7 +38,7 @@ struct Held {
     int dmabufs = 0;                    ///< of these, dma-bufs
     int vfio_dmabufs = 0;               ///< of these, exported by VFIO; the rest is a display's or udmabuf's
     int maps = 0;                       ///< lines of /proc/PID/maps
-    std::uint64_t rss = 0;              ///< resident bytes
+    std::uint64_t rss = 0;              ///< resident bytes of its own: heap, stacks, private maps
     std::multiset<std::string> targets; ///< where the descriptors lead, for messages
 };
 [[nodiscard]] Held held_by(pid_t pid);

@@ -32,7 +32,12 @@ namespace {
 using vramlink::test::patience;
 using Clock = std::chrono::steady_clock;
 
-constexpr int test_limit_ms = 60'000;
+/// VRAMLINK_TEST_LIMIT=SECONDS is another one, for a long soak.
+int test_limit_ms()
+{
+    const char *wish = std::getenv("VRAMLINK_TEST_LIMIT");
+    return wish != nullptr ? std::atoi(wish) * 1000 : 60'000;
+}
 
 enum Verdict : char { failed = 'f', skipped = 's', passed = 'p' };
 
@@ -132,13 +137,13 @@ class Child {
     /// Waits for the next verdict; false when the child ended or took too long.
     bool next(Verdict &verdict)
     {
-        const auto end = Clock::now() + std::chrono::milliseconds(patience(test_limit_ms));
+        const auto end = Clock::now() + std::chrono::milliseconds(patience(test_limit_ms()));
         for (;;) {
             const auto left =
                 std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
             std::array<pollfd, 2> fds{{{report_[0], POLLIN, 0}, {output_open_ ? output_[0] : -1, POLLIN, 0}}};
             if (left <= 0 || poll(fds.data(), fds.size(), static_cast<int>(left)) == 0) {
-                text += "still running after " + std::to_string(patience(test_limit_ms)) + " ms: killed\n";
+                text += "still running after " + std::to_string(patience(test_limit_ms())) + " ms: killed\n";
                 return false;
             }
             drain();

@@ -14,6 +14,9 @@ struct stuck_consumer {
     GIOStream *listener_stream;
     int scanouts; /* atomic */
     int updates;  /* atomic */
+    GMutex lock;  /* of what follows */
+    int cursors;
+    struct stuck_cursor cursor;
 };
 
 static GIOStream *stream_of(int fd)
@@ -26,6 +29,32 @@ static GIOStream *stream_of(int fd)
     GIOStream *stream = G_IO_STREAM(g_socket_connection_factory_create_connection(socket));
     g_object_unref(socket);
     return stream;
+}
+
+static void take_cursor(struct stuck_consumer *consumer, GVariant *body)
+{
+    gsize size;
+    GVariant *data = g_variant_get_child_value(body, 4);
+    const void *pixels = g_variant_get_fixed_array(data, &size, 1);
+
+    g_mutex_lock(&consumer->lock);
+    consumer->cursors++;
+    g_variant_get_child(body, 0, "i", &consumer->cursor.width);
+    g_variant_get_child(body, 1, "i", &consumer->cursor.height);
+    g_variant_get_child(body, 2, "i", &consumer->cursor.hot_x);
+    g_variant_get_child(body, 3, "i", &consumer->cursor.hot_y);
+    memcpy(consumer->cursor.pixels, pixels, MIN(size, sizeof(consumer->cursor.pixels)));
+    g_mutex_unlock(&consumer->lock);
+    g_variant_unref(data);
+}
+
+int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *cursor)
+{
+    g_mutex_lock(&consumer->lock);
+    const int count = consumer->cursors;
+    *cursor = consumer->cursor;
+    g_mutex_unlock(&consumer->lock);
+    return count;
 }
 
 /* Swallows what QEMU asks of a listener. Questions about properties pass; GDBus answers that there is no such
@@ -43,6 +72,8 @@ static GDBusMessage *swallow(GDBusConnection *connection, GDBusMessage *message,
         g_atomic_int_inc(&consumer->scanouts);
     else if (g_str_has_prefix(member, "UpdateDMABUF"))
         g_atomic_int_inc(&consumer->updates);
+    else if (g_str_equal(member, "CursorDefine"))
+        take_cursor(consumer, g_dbus_message_get_body(message));
     g_object_unref(message);
     return NULL;
 }

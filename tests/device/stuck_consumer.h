@@ -23,6 +23,16 @@ void stuck_consumer_free(struct stuck_consumer *consumer);
 int stuck_consumer_scanouts(struct stuck_consumer *consumer);
 int stuck_consumer_updates(struct stuck_consumer *consumer);
 
+#define STUCK_CURSOR_SIZE 64
+
+struct stuck_cursor {
+    int width, height, hot_x, hot_y;
+    unsigned char pixels[STUCK_CURSOR_SIZE * STUCK_CURSOR_SIZE * 4]; /* ARGB8888 */
+};
+
+/* The last cursor that it was handed, into @cursor; how many there were. */
+int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *cursor);
+
 #ifdef __cplusplus
 }
 #endif

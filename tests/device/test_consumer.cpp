@@ -3,15 +3,10 @@
 // A consumer that hangs: QEMU's D-Bus display with GL hands it the dma-buf, and it never answers. The guest
 // must not notice in anything but the pace of its flushes. Runs in the lab, where there is a render node.
 
+#include "tests/device/consumer.hpp"
 #include "tests/device/ground.hpp"
-#include "tests/device/stuck_consumer.h"
 
 #include <gtest/gtest.h>
-
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <array>
 
 namespace vramlink::test {
 
@@ -19,26 +14,11 @@ namespace {
 
 constexpr std::uint32_t id = 10;
 constexpr Rect whole{0, 0, Ground::width, Ground::height};
-using Consumer = std::unique_ptr<stuck_consumer, decltype(&stuck_consumer_free)>;
-
 Machine::Options gl_options()
 {
     auto options = ground_options(Where::Vfio);
     options.display = "dbus,p2p=yes,gl=on";
     return options;
-}
-
-Consumer connect_consumer(Machine &machine)
-{
-    std::array<int, 2> pair{};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
-        return {nullptr, stuck_consumer_free};
-    const Json getfd{{"execute", "getfd"}, {"arguments", {{"fdname", "display"}}}};
-    std::free(vm_qmp_fd(machine.raw(), getfd.dump().c_str(), pair[1]));
-    close(pair[1]);
-    machine.qmp({{"execute", "add_client"},
-                 {"arguments", {{"protocol", "@dbus-display"}, {"fdname", "display"}, {"skipauth", true}}}});
-    return {stuck_consumer_new(pair[0]), stuck_consumer_free};
 }
 
 class VfioStuckConsumer : public testing::Test {

@@ -15,6 +15,7 @@
 
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_ids.h"
 
 #define RAM_START (16u << 20)
 #define PAGE 4096u
@@ -35,6 +36,7 @@ struct vm_gpu {
     struct vm *vm;
     QVirtioPCIDevice dev;
     QVirtQueue *control;
+    QVirtQueue *cursor;      /* NULL: not a virtio-gpu, which has two queues */
     unsigned int unanswered; /* commands given up on, whose answer may still come */
 };
 
@@ -185,6 +187,8 @@ static void negotiate(struct vm_gpu *gpu)
         QVIRTIO_F_BAD_FEATURE | (1ull << VIRTIO_RING_F_INDIRECT_DESC) | (1ull << VIRTIO_RING_F_EVENT_IDX);
     qvirtio_set_features(d, qvirtio_get_features(d) & ~without);
     gpu->control = qvirtqueue_setup(d, &gpu->vm->alloc, 0);
+    if (d->device_type == VIRTIO_ID_GPU)
+        gpu->cursor = qvirtqueue_setup(d, &gpu->vm->alloc, 1);
     qvirtio_set_driver_ok(d);
 }
 
@@ -212,6 +216,8 @@ void vm_gpu_reset(struct vm_gpu *gpu)
 {
     qvirtio_reset(&gpu->dev.vdev);
     qvirtqueue_cleanup(gpu->dev.vdev.bus, gpu->control, &gpu->vm->alloc);
+    if (gpu->cursor)
+        qvirtqueue_cleanup(gpu->dev.vdev.bus, gpu->cursor, &gpu->vm->alloc);
     gpu->unanswered = 0;
     negotiate(gpu);
 }
@@ -285,6 +291,24 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
     if (answered)
         vm_free(gpu->vm, out);
     return answered ? (int)length : -1;
+}
+
+bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms)
+{
+    QTestState *qts = gpu->vm->qts;
+    const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
+    const uint64_t in = vm_alloc(gpu->vm, size);
+    bool done;
+
+    vm_write(gpu->vm, in, request, size);
+    gpu->cursor->free_head = 0;
+    gpu->cursor->num_free = gpu->cursor->size;
+    const uint32_t head = qvirtqueue_add(qts, gpu->cursor, in, (uint32_t)size, false, false);
+    qvirtqueue_kick(qts, &gpu->dev.vdev, gpu->cursor, head);
+    while (!(done = qvirtqueue_get_buf(qts, gpu->cursor, NULL, NULL)) && g_get_monotonic_time() < end)
+        g_usleep(200);
+    vm_free(gpu->vm, in);
+    return done;
 }
 
 unsigned int vm_gpu_unanswered(struct vm_gpu *gpu)

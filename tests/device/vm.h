@@ -60,7 +60,8 @@ void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value);
 /* Answers the ACPI hot-unplug request for @slot, as a guest's ACPI driver would. */
 void vm_pci_eject(struct vm *vm, unsigned int slot);
 
-/* A virtio-gpu at slot.0: features negotiated, control queue ready. Freed with the vm. */
+/* A virtio-gpu (or another virtio device with requests in its first queue) at slot.0: features negotiated,
+ * queues ready. Freed with the vm. */
 struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot);
 uint64_t vm_gpu_features(struct vm_gpu *gpu);
 /* Device reset and a new negotiation. */
@@ -71,6 +72,9 @@ void vm_gpu_reset(struct vm_gpu *gpu);
  * @timeout_ms. */
 int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
                    size_t answer_size, int timeout_ms);
+
+/* Sends one command on the cursor queue, which has no answers; true when the device has taken it. */
+bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms);
 
 /* How many commands were given up on and have not been answered since, as far as has been seen. */
 unsigned int vm_gpu_unanswered(struct vm_gpu *gpu);

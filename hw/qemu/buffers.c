@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Known buffers: what QEMU's displays are handed, kept from flip to flip.
+ *
+ * A guest flips round between a few framebuffers. A display that imports keeps its texture with the
+ * QemuDmaBuf, so the same framebuffer must come as the same QemuDmaBuf again.
+ */
+#include "hw/qemu/vram-gpu.h"
+
+#include <drm_fourcc.h>
+
+static bool same_framebuffer(const struct vrl_framebuffer *a, const struct vrl_framebuffer *b)
+{
+    return a->width == b->width && a->height == b->height && a->bytes_pp == b->bytes_pp &&
+           a->stride == b->stride && a->start == b->start;
+}
+
+void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known)
+{
+    if (!known->id)
+        return;
+    /* Displays of this process import into a texture that hangs on the QemuDmaBuf. */
+    if (qemu_dmabuf_get_texture(known->dmabuf))
+        dpy_gl_release_dmabuf(con, known->dmabuf);
+    qemu_dmabuf_free(known->dmabuf);
+    *known = (VramKnownBuffer){0};
+}
+
+static VramKnownBuffer *find_known(VramScanout *s)
+{
+    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
+        VramKnownBuffer *known = &s->known[i];
+
+        if (known->id == s->id && known->format == s->format && same_framebuffer(&known->fb, &s->fb))
+            return known;
+    }
+    return NULL;
+}
+
+static VramKnownBuffer *choose_victim(VramScanout *s)
+{
+    VramKnownBuffer *victim;
+
+    for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
+        if (!s->known[i].id)
+            return &s->known[i];
+    }
+    victim = &s->known[s->next_victim++ % VRAM_KNOWN_BUFFERS];
+    return victim != s->current ? victim : &s->known[s->next_victim++ % VRAM_KNOWN_BUFFERS];
+}
+
+VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    VramKnownBuffer *known = find_known(s);
+    int fd;
+
+    if (known)
+        return known;
+    if (!vrl_table_dmabuf(vg->table, s->id, &s->fb, &fd))
+        return NULL;
+    known = choose_victim(s);
+    vram_buffer_drop(vg->parent_obj.parent_obj.scanout[scanout_id].con, known);
+    *known = (VramKnownBuffer){
+        .id = s->id,
+        .fb = s->fb,
+        .format = s->format,
+        .dmabuf = vramlink_dmabuf_new(s->fb.width, s->fb.height, s->fb.stride,
+                                      qemu_pixman_to_drm_format(s->format), DRM_FORMAT_MOD_INVALID, fd),
+    };
+    return known;
+}
