@@ -9,8 +9,8 @@
 #ifndef VRAMLINK_HW_EXPORT_UDMABUF_EXPORTER_HPP
 #define VRAMLINK_HW_EXPORT_UDMABUF_EXPORTER_HPP
 
-#include "vramlink/device_calls.hpp"
 #include "hw/export/exporter.hpp"
+#include "vramlink/device_calls.hpp"
 
 namespace vramlink {
 

@@ -2,8 +2,8 @@
 
 #include "hw/export/vfio_exporter.hpp"
 
-#include "vramlink/errno_text.hpp"
 #include "hw/export/vfio_abi.hpp"
+#include "vramlink/errno_text.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
