@@ -156,9 +156,9 @@ static int get(QEMUFile *f, void *opaque, size_t size, const VMStateField *field
     vram_migration_forget(vg);
     vg->arrivals = g_ptr_array_new_with_free_func(arrival_free);
     while ((id = qemu_get_be32(f))) {
-        Arrival *arrival = get_blob(f, id);
+        Arrival *arrival = vg->arrivals->len < VRL_DEFAULT_MAX_BLOBS ? get_blob(f, id) : NULL;
 
-        if (!arrival || vg->arrivals->len >= VRL_DEFAULT_MAX_BLOBS)
+        if (!arrival)
             return -EINVAL;
         g_ptr_array_add(vg->arrivals, arrival);
     }
