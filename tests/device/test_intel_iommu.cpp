@@ -100,18 +100,24 @@ class Vtd {
     std::uint64_t top_ = table();
 };
 
-Machine::Options options()
+/// VFIO wants to be told of every mapping, which is what caching-mode is for.
+Machine::Options options(Where where)
 {
-    auto chosen = ground_options(Where::Ivshmem);
-    chosen.devices = "-device intel-iommu " + chosen.devices;
+    auto chosen = ground_options(where);
+    chosen.devices = "-device intel-iommu,caching-mode=on " + chosen.devices;
     chosen.machine = "q35";
     chosen.gpu += ",iommu_platform=on";
     return chosen;
 }
 
-TEST(BehindIntelIommu, ShownUntilTheGuestUnmaps)
+class BehindIntelIommu : public testing::TestWithParam<Where> {};
+INSTANTIATE_TEST_SUITE_P(, BehindIntelIommu, testing::Values(Where::Ivshmem), [](auto &) { return "Bar"; });
+INSTANTIATE_TEST_SUITE_P(VfioKinds, BehindIntelIommu, testing::Values(Where::Vfio),
+                         [](auto &) { return "Bar"; });
+
+TEST_P(BehindIntelIommu, ShownUntilTheGuestUnmaps)
 {
-    Machine machine(options());
+    Machine machine(options(GetParam()));
     Vtd iommu(machine);
     iommu.enable(Machine::gpu_slot);
     Gpu gpu(machine);
@@ -127,6 +133,7 @@ TEST(BehindIntelIommu, ShownUntilTheGuestUnmaps)
     ASSERT_STREQ(answer_name(gpu.create_blob(id, picture.bytes(), entries)), "OK");
     ASSERT_STREQ(answer_name(gpu.set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
     EXPECT_EQ(difference(picture, screendump(machine)), "");
+    EXPECT_EQ(machine.blob(id)["plan"], GetParam() == Where::Vfio ? "shared" : "mapped");
 
     iommu.map(window + 64 * page, near.address);
     iommu.unmap(window + 64 * page);

@@ -8,6 +8,8 @@
 
 #include <linux/virtio_iommu.h>
 
+#include <ostream>
+
 namespace vramlink::test {
 namespace {
 
@@ -63,43 +65,75 @@ class Iommu {
     vm_gpu *device_;
 };
 
-Machine::Options options()
+struct Kind {
+    const char *name;
+    Where where; ///< what owns the BARs
+    bool in_ram; ///< the blob lies in guest RAM, else in a BAR
+    const char *plan;
+};
+
+void PrintTo(const Kind &kind, std::ostream *out)
 {
-    auto chosen = ground_options(Where::Ivshmem);
+    *out << kind.name;
+}
+
+Machine::Options options(Where where)
+{
+    auto chosen = ground_options(where);
     chosen.devices = "-device virtio-iommu-pci,addr=" + std::to_string(iommu_slot) + " " + chosen.devices;
     chosen.gpu += ",iommu_platform=on";
     return chosen;
 }
 
-class BehindIommu : public testing::Test {
+class BehindIommu : public testing::TestWithParam<Kind> {
   protected:
     BehindIommu()
     {
-        put(machine_, scattered(near_.address, picture_.pages(), 1), picture_);
+        put(machine_, scattered(memory_, picture_.pages(), 1), picture_);
         iommu_.attach(Machine::gpu_slot);
         iommu_.map(0, Machine::ram_size, 0); // rings and commands
         map_window();
         EXPECT_STREQ(answer_name(gpu_.create_blob(id, picture_.bytes(), entries_)), "OK");
         EXPECT_STREQ(answer_name(gpu_.set_scanout_blob(Ground::scanout_of(id, picture_))), "OK");
     }
-    void map_window() { iommu_.map(window, picture_.pages() * page, near_.address); }
+    void map_window() { iommu_.map(window, picture_.pages() * page, memory_); }
 
-    Machine machine_{options()};
+    Machine machine_{options(GetParam().where)};
     Gpu gpu_{machine_};
     Iommu iommu_{machine_};
     Machine::Bar near_ = machine_.map_bar(Ground::near_slot, 2);
     Picture picture_ = paint(Ground::width, Ground::height, 1);
+    std::uint64_t memory_ =
+        GetParam().in_ram ? vm_alloc(machine_.raw(), picture_.pages() * page) : near_.address;
     std::vector<Entry> entries_ = scattered(window, picture_.pages(), 1);
 };
 
-TEST_F(BehindIommu, IsShown)
+std::string kind_name(const testing::TestParamInfo<Kind> &info)
 {
-    EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+    return info.param.name;
 }
 
-TEST_F(BehindIommu, AnUnmapRevokes)
+INSTANTIATE_TEST_SUITE_P(, BehindIommu,
+                         testing::Values(Kind{"Bar", Where::Ivshmem, false, "mapped"},
+                                         Kind{"Ram", Where::Ivshmem, true, nullptr}),
+                         kind_name);
+INSTANTIATE_TEST_SUITE_P(VfioKinds, BehindIommu,
+                         testing::Values(Kind{"Bar", Where::Vfio, false, "shared"},
+                                         Kind{"Ram", Where::Vfio, true, "shared"}),
+                         kind_name);
+
+TEST_P(BehindIommu, IsShown)
+{
+    EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+    if (GetParam().plan) {
+        EXPECT_EQ(machine_.blob(id)["plan"], std::string(GetParam().plan)) << machine_.blob(id).dump();
+    }
+}
+
+TEST_P(BehindIommu, AnUnmapRevokes)
 {
     iommu_.unmap(window, picture_.pages() * page);
+    EXPECT_EQ(machine_.held().dmabufs, 0);
     EXPECT_EQ(machine_.blob(id)["state"], "revoked");
     EXPECT_NE(machine_.blob(id).value("revoked", "").find("IOMMU"), std::string::npos);
     EXPECT_NE(difference(picture_, screendump(machine_)), "") << "the memory is still shown";
@@ -115,21 +149,21 @@ TEST_F(BehindIommu, AnUnmapRevokes)
 }
 
 /// Drivers map and unmap buffers for other devices, and for this one, all day.
-TEST_F(BehindIommu, AnUnmapElsewhereRevokesNothing)
+TEST_P(BehindIommu, AnUnmapElsewhereRevokesNothing)
 {
     constexpr std::uint64_t elsewhere = window + (1ULL << 30);
-    iommu_.map(elsewhere, page, near_.address);
+    iommu_.map(elsewhere, page, memory_);
     iommu_.unmap(elsewhere, page);
     EXPECT_EQ(machine_.blob(id)["state"], "backed");
     EXPECT_EQ(machine_.stats()["totals"]["revocations"], 0);
     EXPECT_EQ(difference(picture_, screendump(machine_)), "");
 }
 
-TEST_F(BehindIommu, OnlyTheBlobsOfTheMappingGo)
+TEST_P(BehindIommu, OnlyTheBlobsOfTheMappingGo)
 {
     constexpr std::uint64_t other_window = window + (1ULL << 30);
     constexpr std::uint32_t other = 11;
-    iommu_.map(other_window, page, near_.address);
+    iommu_.map(other_window, page, memory_);
     EXPECT_STREQ(answer_name(gpu_.create_blob(other, page, linear(other_window, page))), "OK");
     iommu_.unmap(other_window, page);
     EXPECT_EQ(machine_.blob(other)["state"], "revoked");

@@ -168,6 +168,39 @@ TEST(Picture, PrivateRamIsCopiedOrRead)
     EXPECT_GT(machine.stats()["totals"]["bytes_copied"], 0);
 }
 
+/// Memory that only QEMU's own mapping reaches, as the VRAM of its emulated graphics cards.
+TEST(Picture, ABarWithoutAFileIsCopied)
+{
+    Machine machine({.devices = "-object memory-backend-ram,id=plain,size=16M "
+                                "-device ivshmem-plain,memdev=plain,addr=5"});
+    Gpu gpu(machine);
+    const Machine::Bar bar = machine.map_bar(5, 2);
+    const Picture picture = paint(320, 200, 3);
+    const auto entries = scattered(bar.address, picture.pages(), 4, 2);
+    show_and_compare(machine, gpu, picture, entries);
+    repaint_and_compare(machine, gpu, picture, entries);
+    EXPECT_EQ(machine.blob(id)["plan"], "copied");
+}
+
+/// One blob of guest RAM, a BAR with a file behind it and a BAR without one.
+TEST(Picture, AMixtureOfAllKindsIsCopied)
+{
+    Machine machine({.devices = "-object memory-backend-ram,id=plain,size=16M "
+                                "-device ivshmem-plain,memdev=plain,addr=5 " +
+                                ivshmem("file", 6, 16)});
+    Gpu gpu(machine);
+    const std::uint64_t starts[] = {machine.map_bar(5, 2).address, machine.map_bar(6, 2).address,
+                                    vm_alloc(machine.raw(), 4 * page)};
+    const Picture picture = paint(64, 192, 5);
+    std::vector<Entry> entries;
+    for (std::uint32_t i = 0; i < picture.pages(); i++)
+        entries.push_back({starts[i % 3] + i / 3 * page, page, 0});
+    show_and_compare(machine, gpu, picture, entries);
+    repaint_and_compare(machine, gpu, picture, entries);
+    EXPECT_EQ(machine.blob(id)["plan"], "copied");
+    EXPECT_NE(machine.blob(id).value("reason", "").find("several kinds"), std::string::npos);
+}
+
 TEST(Picture, MappedCopiesNothing)
 {
     Ground ground;
