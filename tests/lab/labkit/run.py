@@ -98,7 +98,7 @@ class Run:
 
     def wait(self, time_limit, boot_limit=None):
         """Streams until L1 has told its exit code or died. Returns that code, TIMED_OUT, NO_RESULT, or NOT_BOOTED
-        when boot_limit is given and L1's init has not spoken by then."""
+        when boot_limit is given and L1's init has not spoken by then, or never will."""
         for port in self._ports:
             self._accept(port)
         deadline = time.monotonic() + time_limit if time_limit else None
@@ -120,12 +120,12 @@ class Run:
         return NO_RESULT if self._status is None else self._status
 
     def _wait_for_init(self, selector, boot_limit):
-        """False when L1 lives but its init has not said that it runs."""
+        """False when L1's init has not said that it runs: the kernel stalls, or has died."""
         end = time.monotonic() + boot_limit
         while not self._told and selector.get_map():
             if not self._pump(selector, end):
                 return False
-        return True
+        return bool(self._told)
 
     def _accept(self, port):
         for _ in range(300):
