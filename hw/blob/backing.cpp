@@ -160,6 +160,13 @@ int Backing::dmabuf(uint64_t start, Facts &facts)
     return fd;
 }
 
+bool Backing::held_elsewhere() const noexcept
+{
+    return std::any_of(dmabufs_.begin(), dmabufs_.end(), [this](const DmaBuf &dmabuf) {
+        return dmabuf.fd && resources_.calls.references(dmabuf.fd.get()) > 1;
+    });
+}
+
 Result<std::unique_ptr<CpuView>> Backing::make_copy()
 {
     if (shadow_charge_.amount() == 0) {

@@ -48,6 +48,9 @@ class Backing {
     /// Nobody can use the dma-bufs: closes them, and makes none any more. Consumers have let go.
     void unshare(const std::string &why, Facts &facts);
 
+    /// Somebody else has a reference to one of the dma-bufs: an importer, or a message that has not arrived.
+    [[nodiscard]] bool held_elsewhere() const noexcept;
+
     /// The whole blob for the CPU; borrowed. Made at the first call.
     Result<CpuView *> view(Facts &facts);
     /// The view if it was made; null otherwise.

@@ -139,16 +139,26 @@ vrl_status BlobTable::attach(uint32_t id, Entries entries)
     return VRL_OK;
 }
 
-void BlobTable::release(Blob &blob, State next) noexcept
+/// First half of a release: consumers are told, and do not show the blob any more.
+void BlobTable::let_go(Blob &blob, State next) noexcept
 {
     blob.facts.state = next;
-    if (!blob.backing)
-        return;
-    if (ops_.release_consumers != nullptr)
+    if (blob.backing && ops_.release_consumers != nullptr)
         ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
+}
+
+/// Second half: dma-bufs are closed, views unmapped.
+void BlobTable::give_back(Blob &blob) noexcept
+{
     blob.backing.reset();
     blob.addresses = AddressList();
     blob.iommu = false;
+}
+
+void BlobTable::release(Blob &blob, State next) noexcept
+{
+    let_go(blob, next);
+    give_back(blob);
 }
 
 vrl_status BlobTable::detach(uint32_t id) noexcept
@@ -183,43 +193,6 @@ void BlobTable::reset() noexcept
         history_.add(std::move(blob.facts));
     }
     blobs_.clear();
-}
-
-uint32_t BlobTable::revoke_region(uint64_t region_id, const char *why) noexcept
-{
-    uint32_t revoked = 0;
-    if (!regions_.in_use(region_id))
-        return revoked;
-    for (auto &[id, blob] : blobs_) {
-        if (!blob.backing || !blob.backing->memory().touches(region_id))
-            continue;
-        revoke(blob, why);
-        ++revoked;
-    }
-    return revoked;
-}
-
-uint32_t BlobTable::revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept
-{
-    uint32_t revoked = 0;
-    for (auto &[id, blob] : blobs_) {
-        if (!blob.iommu || !blob.addresses.overlaps(first, last))
-            continue;
-        revoke(blob, why);
-        ++revoked;
-    }
-    return revoked;
-}
-
-void BlobTable::revoke(Blob &blob, const char *why) noexcept
-{
-    release(blob, State::Revoked);
-    ++resources_.counters.revocations;
-    try {
-        blob.facts.revoked = why != nullptr ? why : "";
-    } catch (const std::exception &) {
-        blob.facts.revoked.clear(); // only the words are lost
-    }
 }
 
 State BlobTable::state(uint32_t id) const noexcept

@@ -41,6 +41,8 @@ class BlobTable {
     void reset() noexcept;
     uint32_t revoke_region(uint64_t region_id, const char *why) noexcept;
     uint32_t revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept;
+    uint32_t revoke_device(int device_fd, const char *why) noexcept;
+    [[nodiscard]] bool in_device(int device_fd) const noexcept;
 
     [[nodiscard]] uint32_t vfio_blobs() const noexcept { return resources_.vfio_backings; }
     using Save = void (*)(void *opaque, const vrl_saved_blob *blob);
@@ -85,8 +87,11 @@ class BlobTable {
     Answer<void> check_new(uint32_t id, uint64_t size) const;
     Answer<void> keep_addresses(Blob &blob, Entries entries);
     [[nodiscard]] Blob *backed(uint32_t id) noexcept;
-    void revoke(Blob &blob, const char *why) noexcept;
+    template <class Affected> uint32_t revoke_where(Affected affected, const char *why) noexcept;
+    void wait_for_importers() noexcept;
     void release(Blob &blob, State next) noexcept;
+    void let_go(Blob &blob, State next) noexcept;
+    void give_back(Blob &blob) noexcept;
     void remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal);
 
     vrl_ops ops_;

@@ -91,6 +91,16 @@ uint32_t vrl_table_revoke_addresses(vrl_table *table, uint64_t first, uint64_t l
     return table->blobs.revoke_addresses(first, last, why);
 }
 
+uint32_t vrl_table_revoke_device(vrl_table *table, int device_fd, const char *why)
+{
+    return table->blobs.revoke_device(device_fd, why);
+}
+
+bool vrl_table_in_device(const vrl_table *table, int device_fd)
+{
+    return table->blobs.in_device(device_fd);
+}
+
 uint32_t vrl_table_vfio_blobs(const vrl_table *table)
 {
     return table->blobs.vfio_blobs();

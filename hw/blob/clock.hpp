@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Clock: monotonic time, so that a test can set it.
+// Clock: monotonic time, and waiting for it to pass, so that a test can set it.
 
 #ifndef VRAMLINK_HW_BLOB_CLOCK_HPP
 #define VRAMLINK_HW_BLOB_CLOCK_HPP
 
 #include <chrono>
+#include <ctime>
 
 namespace vramlink {
 
@@ -19,6 +20,12 @@ class Clock {
     Clock &operator=(const Clock &) = delete;
 
     [[nodiscard]] virtual Time now() const noexcept { return std::chrono::steady_clock::now(); }
+    /// Sleeps for about a millisecond.
+    virtual void pause() const noexcept
+    {
+        constexpr timespec millisecond{0, 1'000'000};
+        (void)::nanosleep(&millisecond, nullptr);
+    }
 };
 
 } // namespace vramlink

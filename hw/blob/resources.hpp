@@ -42,6 +42,7 @@ struct Counters {
     uint64_t views = 0;
     uint64_t bytes_copied = 0;
     uint64_t revocations = 0;
+    uint64_t held_over = 0; ///< blobs whose dma-buf a consumer still held when the wait for it was over
     uint64_t command_errors = 0;
     std::array<uint64_t, VRL_ERR_INVALID_PARAMETER - VRL_ERR_UNSPEC + 1> errors{}; ///< by status
 };

@@ -96,6 +96,7 @@ std::string BlobTable::stats_json() const
         {"views", counters.views},
         {"bytes_copied", counters.bytes_copied},
         {"revocations", counters.revocations},
+        {"held_over", counters.held_over},
         {"command_errors", counters.command_errors},
         {"errors", error_counts(counters)},
         {"live", blobs_.size() - tombstones},

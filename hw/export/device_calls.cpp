@@ -2,10 +2,17 @@
 
 #include "vramlink/device_calls.hpp"
 
+#include "vramlink/unique_fd.hpp"
+
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 namespace vramlink {
 namespace {
@@ -29,6 +36,20 @@ int DeviceCalls::ioctl(int fd, unsigned long request, void *argument)
 int DeviceCalls::open(const char *path)
 {
     return or_errno(::open(path, O_RDWR | O_CLOEXEC));
+}
+
+unsigned long DeviceCalls::references(int fd) noexcept
+{
+    constexpr unsigned long only_ours = 1;
+    constexpr const char *label = "\ncount:";
+    std::array<char, 64> path{};
+    std::array<char, 1024> text{};
+    std::snprintf(path.data(), path.size(), "/proc/self/fdinfo/%d", fd);
+    const UniqueFd info(::open(path.data(), O_RDONLY | O_CLOEXEC));
+    if (!info || ::read(info.get(), text.data(), text.size() - 1) <= 0)
+        return only_ours;
+    const char *count = std::strstr(text.data(), label);
+    return count != nullptr ? std::strtoul(count + std::strlen(label), nullptr, 10) : only_ours;
 }
 
 DeviceCalls &kernel_calls()

@@ -12,8 +12,10 @@
 /* 10.1 made class_init's data and interface lists const. */
 #if VRAMLINK_QEMU_NUMBER >= 1001
 #define VRAMLINK_CLASS_DATA const void
+#define VRAMLINK_INTERFACE const InterfaceInfo
 #else
 #define VRAMLINK_CLASS_DATA void
+#define VRAMLINK_INTERFACE InterfaceInfo
 #endif
 
 /* 10.1 gave QemuDmaBuf several planes, with an offset each. @fd stays the caller's: close nothing with

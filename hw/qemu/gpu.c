@@ -6,6 +6,7 @@
 
 #include "block/aio.h"
 #include "hw/qdev-properties.h"
+#include "hw/qemu/lose.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
@@ -127,6 +128,8 @@ static void realize(DeviceState *dev, Error **errp)
     vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
     vg->regions = vram_regions_new(vg);
     vg->iommu = vram_iommu_new(vg);
+    vram_lose_add(vg);
+    vram_watch_machine_resets();
     vram_console_hook(vg);
 }
 
@@ -134,6 +137,7 @@ static void unrealize(DeviceState *dev)
 {
     VramGPU *vg = VRAM_GPU(dev);
 
+    vram_lose_remove(vg);
     drop_all(vg);
     aio_bh_call(vg->parent_reset_bh); /* 2D resources; the parent forgets them on unplug */
     vram_console_close(vg);

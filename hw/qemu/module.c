@@ -11,6 +11,7 @@ int vramlink_register_types(void)
 {
     if (!vram_parent_lookup() || !vram_layout_check())
         return -1;
+    vram_watch_register();
     vram_gpu_register();
     vram_pci_register();
     vram_vga_register();

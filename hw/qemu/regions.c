@@ -121,10 +121,12 @@ static Memory *memory_new(VramRegions *regions, MemoryRegion *mr)
     memory->mr = mr;
     memory->base = place.base;
     memory->mapped = place.found;
-    if (vram_vfio_describe(mr, &memory->region, &memory->offset, &memory->name))
+    if (vram_vfio_describe(mr, &memory->region, &memory->offset, &memory->name)) {
         memory->region.id = known_bar_id(regions, &memory->region);
-    else
+        vram_watch_device(memory_region_owner(mr));
+    } else {
         describe_ram(memory);
+    }
     if (!memory->region.id)
         memory->region.id = new_region_id();
     memory->region.name = memory->name;
@@ -249,6 +251,14 @@ void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last)
     after_revocation(
         vg, vrl_table_revoke_addresses(vg->table, first, last,
                                        "the guest's IOMMU no longer maps the memory for the device"));
+}
+
+uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)
+{
+    uint32_t revoked = vrl_table_revoke_device(vg->table, device_fd, why);
+
+    after_revocation(vg, revoked);
+    return revoked;
 }
 
 VramRegions *vram_regions_new(VramGPU *vg)

@@ -142,6 +142,14 @@ enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uin
 /* Blobs that an IOMMU answered for at these addresses are revoked, and the guest is told. */
 void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
 
+/* The same for all blobs that have a byte in this VFIO device's BARs. Returns how many. */
+uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why);
+
+/* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
+void vram_watch_device(Object *device);
+void vram_watch_machine_resets(void);
+void vram_watch_register(void);
+
 /* --- iommu.c: which addresses of the device an IOMMU translates, and what it takes away. */
 VramIommu *vram_iommu_new(VramGPU *vg);
 void vram_iommu_free(VramIommu *iommu);

@@ -164,8 +164,20 @@ void vrl_table_reset(struct vrl_table *table);
 
 /* The region left the guest's address space, or its contents are no longer valid: every blob that touches it
  * is released and becomes a tombstone. After the return nothing in the table refers to the region's fd or
- * host pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked. */
+ * host pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked.
+ *
+ * This and the other revocations tell the consumers of all blobs concerned first (release_consumers), then
+ * wait, 500 ms at most in all, until no other process and no importer holds a reference to their dma-bufs,
+ * and only then close them: the kernel's own revocation, which may follow, waits for importers without
+ * bound. */
 uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, const char *why);
+
+/* The VFIO device is about to lose its memory (memory decoding off, D3, a reset): every blob that has a byte
+ * in one of its BARs is revoked as above. To be called before the kernel is told. @device_fd: vrl_region.fd.
+ */
+uint32_t vrl_table_revoke_device(struct vrl_table *table, int device_fd, const char *why);
+/* Whether any blob has a byte there. */
+bool vrl_table_in_device(const struct vrl_table *table, int device_fd);
 
 /* The device's IOMMU no longer translates the guest addresses [@first, @last]: every blob with a byte there
  * that an IOMMU answered for is released and becomes a tombstone. Returns how many. */
@@ -249,7 +261,7 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
 
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
  * { "totals":
- * {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations",
+ * {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations","held_over",
  *              "command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
  *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the

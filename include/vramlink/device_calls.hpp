@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// DeviceCalls: the two system calls that exporters and the probe make, behind one seam, so that a test can
-// answer each errno.
+// DeviceCalls: what exporters, the probe and revocation ask of the kernel, behind one seam, so that a test
+// can answer each errno and play each consumer.
 //
 // Thread: the VMM's main loop.
 
@@ -21,6 +21,10 @@ class DeviceCalls {
     virtual int ioctl(int fd, unsigned long request, void *argument);
     /// open(2) with O_RDWR | O_CLOEXEC. The descriptor, which the caller owns, or -errno.
     virtual int open(const char *path);
+    /// How many references to the dma-buf @p fd there are, in every process and in the kernel: descriptors,
+    /// messages under way, importers (Linux: drivers/dma-buf/dma-buf.c, dma_buf_show_fdinfo). 1 when only
+    /// @p fd itself is left, and when the kernel does not tell. Allocates nothing.
+    [[nodiscard]] virtual unsigned long references(int fd) noexcept;
 };
 
 /// The kernel's own.

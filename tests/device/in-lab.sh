@@ -9,6 +9,10 @@ bound=$("${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/bind-vfio")
 VRAMLINK_VFIO=$(echo "$bound" | cut -d ' ' -f 1 | sort | tr '\n' ' ')
 export VRAMLINK_VFIO
 [ -e /dev/udmabuf ] || modprobe udmabuf # built into some kernels
+nvme=$(lspci -D -d ::0108 | cut -d ' ' -f 1)
+"${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/bind-vfio" "$nvme" >/dev/null
+export VRAMLINK_VFIO_FLR="$nvme"
+export VRAMLINK_VIEWER="$here/vramlink-viewer"
 export TMPDIR=/run
 export QTEST_QEMU_BINARY=qemu-system-x86_64
 export VRAMLINK_PLUGIN="$here/qemu-vramlink.so"

@@ -197,6 +197,11 @@ std::string faults_library()
     return fs::read_symlink("/proc/self/exe").parent_path() / "libvfio-faults.so";
 }
 
+std::string loss_library()
+{
+    return fs::read_symlink("/proc/self/exe").parent_path() / "libloss-log.so";
+}
+
 std::vector<std::string> vfio_hosts()
 {
     std::istringstream words(environment("VRAMLINK_VFIO"));

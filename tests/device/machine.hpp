@@ -93,6 +93,8 @@ class Machine {
 
 /// The preloadable vfio_faults.c, which lies beside this program.
 [[nodiscard]] std::string faults_library();
+/// The preloadable loss_log.c.
+[[nodiscard]] std::string loss_library();
 
 /// PCI addresses in VRAMLINK_VFIO.
 [[nodiscard]] std::vector<std::string> vfio_hosts();

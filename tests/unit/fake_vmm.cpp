@@ -164,6 +164,12 @@ int FakeCalls::open(const char *)
     return open_errno != 0 ? -open_errno : ::memfd_create("vrl-device", MFD_CLOEXEC);
 }
 
+unsigned long FakeCalls::references(int fd) noexcept
+{
+    const auto found = holders.find(fd);
+    return 1 + (found != holders.end() ? found->second : 0);
+}
+
 Bench::Bench(const vrl_limits &limits, uint64_t max_maps, uint64_t max_dmabufs)
     : maps(max_maps), table_(new_table(vmm.ops(), &vmm, &limits, Host{calls, maps, clock, max_dmabufs}))
 {

@@ -101,8 +101,10 @@ class FakeCalls final : public DeviceCalls {
   public:
     int ioctl(int fd, unsigned long request, void *argument) override;
     int open(const char *path) override;
+    unsigned long references(int fd) noexcept override;
 
-    int ioctl_errno = 0; ///< not 0: what ioctl() answers
+    std::map<int, unsigned long> holders; ///< of a dma-buf, by descriptor: how many others have it
+    int ioctl_errno = 0;                  ///< not 0: what ioctl() answers
     int open_errno = 0;
     int prime_errno = 0;   ///< not 0: what a PRIME import answers
     int prime_imports = 0; ///< tried
@@ -116,7 +118,14 @@ class FakeCalls final : public DeviceCalls {
 class FakeClock final : public Clock {
   public:
     [[nodiscard]] Time now() const noexcept override { return time; }
-    Time time{std::chrono::hours(1)};
+    void pause() const noexcept override
+    {
+        time += std::chrono::milliseconds(1);
+        if (on_pause)
+            on_pause();
+    }
+    mutable Time time{std::chrono::hours(1)};
+    std::function<void()> on_pause; ///< what happens on the host meanwhile
 };
 
 /// A table on a fake host, and the count of what it must give back.

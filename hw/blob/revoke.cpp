@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// BlobTable, revocation: memory goes away, and whoever shows it lets go first.
+//
+// The kernel's own revocation of a dma-buf waits for every importer, without bound, and the VMM's ioctl or
+// config write waits with it (Linux: drivers/vfio/pci/vfio_pci_dmabuf.c). So all consumers of all blobs
+// concerned are told, then they are given a bounded time, and only then is anything closed.
+
+#include "hw/blob/blob_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+namespace vramlink {
+namespace {
+
+constexpr std::chrono::milliseconds let_go_limit{500};
+
+bool lies_in(const ExtentList &memory, int device_fd) noexcept
+{
+    const auto regions = memory.regions();
+    return std::any_of(regions.begin(), regions.end(), [device_fd](const auto &region) {
+        return region->kind == RegionKind::VfioBar && region->fd == device_fd;
+    });
+}
+
+} // namespace
+
+/// Until nobody else has a reference to the dma-bufs of the blobs that are on their way out.
+void BlobTable::wait_for_importers() noexcept
+{
+    const Clock::Time limit = resources_.clock.now() + let_go_limit;
+    for (const auto &[id, blob] : blobs_) {
+        if (blob.facts.state != State::Revoked || !blob.backing)
+            continue;
+        while (blob.backing->held_elsewhere()) {
+            if (resources_.clock.now() >= limit) {
+                ++resources_.counters.held_over;
+                say(id, VRL_OK, VRL_LOG_HOST,
+                    "a consumer that was told to let go still holds its dma-buf after 500 ms; whoever takes "
+                    "the "
+                    "memory away may have to wait for that process");
+                break;
+            }
+            resources_.clock.pause();
+        }
+    }
+}
+
+template <class Affected> uint32_t BlobTable::revoke_where(Affected affected, const char *why) noexcept
+{
+    uint32_t revoked = 0;
+    for (auto &[id, blob] : blobs_) {
+        if (!blob.backing || !affected(blob))
+            continue;
+        let_go(blob, State::Revoked);
+        ++revoked;
+    }
+    if (revoked == 0)
+        return revoked;
+    wait_for_importers();
+    resources_.counters.revocations += revoked;
+    for (auto &[id, blob] : blobs_) {
+        if (blob.facts.state != State::Revoked || !blob.backing)
+            continue;
+        give_back(blob);
+        try {
+            blob.facts.revoked = why != nullptr ? why : "";
+        } catch (const std::exception &) {
+            blob.facts.revoked.clear(); // only the words are lost
+        }
+    }
+    return revoked;
+}
+
+uint32_t BlobTable::revoke_region(uint64_t region_id, const char *why) noexcept
+{
+    if (!regions_.in_use(region_id))
+        return 0;
+    return revoke_where([region_id](const Blob &blob) { return blob.backing->memory().touches(region_id); },
+                        why);
+}
+
+uint32_t BlobTable::revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept
+{
+    return revoke_where(
+        [first, last](const Blob &blob) { return blob.iommu && blob.addresses.overlaps(first, last); }, why);
+}
+
+uint32_t BlobTable::revoke_device(int device_fd, const char *why) noexcept
+{
+    return revoke_where([device_fd](const Blob &blob) { return lies_in(blob.backing->memory(), device_fd); },
+                        why);
+}
+
+bool BlobTable::in_device(int device_fd) const noexcept
+{
+    return std::any_of(blobs_.begin(), blobs_.end(), [device_fd](const auto &entry) {
+        return entry.second.backing && lies_in(entry.second.backing->memory(), device_fd);
+    });
+}
+
+} // namespace vramlink

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A VFIO device is about to lose its memory: all blobs in it, of all our devices, are revoked now.
+ *
+ * Thread: main loop or a vCPU's, with the big lock held. On a vCPU's thread the work is handed to the main
+ * loop, which displays of this process need, and waited for with the big lock released.
+ */
+#ifndef VRAMLINK_QEMU_LOSE_H
+#define VRAMLINK_QEMU_LOSE_H
+
+#include "hw/qemu/vram-gpu.h"
+
+/* @device: kept alive meanwhile. @device_fd: its VFIO descriptor. Returns when no blob lies in it any more.
+ */
+void vram_lose(Object *device, int device_fd, const char *why);
+
+/* Devices of ours that are asked; from realize to unrealize. */
+void vram_lose_add(VramGPU *vg);
+void vram_lose_remove(VramGPU *vg);
+
+#endif

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/device/viewer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace vramlink::test {
+namespace {
+
+std::string socket_path()
+{
+    return std::filesystem::temp_directory_path() / ("vramlink-door-" + std::to_string(getpid()) + ".qmp");
+}
+
+} // namespace
+
+std::string Viewer::door()
+{
+    return " -qmp unix:" + socket_path() + ",server=on,wait=off";
+}
+
+Viewer::Viewer()
+    : stats_path_(std::filesystem::temp_directory_path() /
+                  ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
+{
+    const char *program = std::getenv("VRAMLINK_VIEWER");
+    if (program == nullptr) {
+        ADD_FAILURE() << "VRAMLINK_VIEWER names no viewer";
+        return;
+    }
+    const std::string qmp = socket_path();
+    std::string words[] = {program,     "--kms=/dev/dri/card0", "--qmp", qmp, "--stats",
+                           stats_path_, "--stats-interval",     "0.1"};
+    std::vector<char *> argv;
+    for (auto &word : words)
+        argv.push_back(word.data());
+    argv.push_back(nullptr);
+    if (const int code = posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), environ); code != 0)
+        ADD_FAILURE() << program << ": errno " << code;
+}
+
+Viewer::~Viewer()
+{
+    int status = 0;
+    if (pid_ <= 0)
+        return;
+    kill(pid_, SIGCONT); // a test may have stopped it
+    kill(pid_, SIGTERM);
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
+    std::filesystem::remove(stats_path_);
+}
+
+Json Viewer::stats() const
+{
+    std::ifstream file(stats_path_);
+    return Json::parse(file, nullptr, false);
+}
+
+bool Viewer::shows(const std::string &what) const
+{
+    return eventually([&] {
+        const Json now = stats();
+        return now.is_object() && now.value("connected", false) && now.value("showing", "") == what;
+    });
+}
+
+} // namespace vramlink::test

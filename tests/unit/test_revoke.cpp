@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Revocation lets consumers go before anything is closed: all are told, they are given a bounded time, and
+// one that does not let go costs nobody more than that.
+
+#include "tests/unit/fake_vmm.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sys/mman.h>
+
+namespace vramlink::test {
+namespace {
+
+constexpr uint64_t size = 64 * page;
+constexpr std::chrono::milliseconds limit{500};
+
+uint64_t gpa_of(uint64_t region)
+{
+    return region << 32;
+}
+
+bool is_open(int fd)
+{
+    return ::fcntl(fd, F_GETFD) >= 0;
+}
+
+class Revoke : public testing::Test {
+  protected:
+    Revoke()
+    {
+        for (uint64_t i = 1; i <= 2; ++i)
+            bench.vmm.map(gpa_of(i),
+                          bench.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar " + std::to_string(i)), 0,
+                          size);
+    }
+    /// Returns its dma-buf.
+    int shared(uint32_t id, uint64_t region = 1)
+    {
+        EXPECT_EQ(bench.create(id, page, {{gpa_of(region) + id * page, page, 0}}), VRL_OK);
+        return bench.dmabuf(id, 0);
+    }
+    [[nodiscard]] nlohmann::json totals() const { return nlohmann::json::parse(bench.stats())["totals"]; }
+    [[nodiscard]] std::chrono::milliseconds passed() const
+    {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(bench.clock.time - start);
+    }
+
+    Bench bench;
+    Clock::Time start = bench.clock.time;
+};
+
+TEST_F(Revoke, NobodyHoldsItNobodyWaits)
+{
+    const int fd = shared(1);
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 1U);
+    EXPECT_FALSE(is_open(fd));
+    EXPECT_EQ(passed(), std::chrono::milliseconds(0));
+}
+
+TEST_F(Revoke, AllAreToldThenAwaitedThenClosed)
+{
+    const int first = shared(1);
+    const int second = shared(2);
+    bench.calls.holders = {{first, 1}, {second, 2}};
+    bench.vmm.on_release = [&](uint32_t) { EXPECT_EQ(passed().count(), 0) << "told after a wait"; };
+    bench.clock.on_pause = [&] {
+        EXPECT_EQ(bench.vmm.releases.size(), 2U) << "waited before all were told";
+        EXPECT_TRUE(is_open(first) && is_open(second)) << "closed while a consumer held one";
+        if (passed() == std::chrono::milliseconds(20))
+            bench.calls.holders[first] = 0;
+        if (passed() == std::chrono::milliseconds(30))
+            bench.calls.holders[second] = 0;
+    };
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 2U);
+    EXPECT_EQ(passed(), std::chrono::milliseconds(30));
+    EXPECT_FALSE(is_open(first) || is_open(second));
+    EXPECT_EQ(totals()["held_over"], 0);
+}
+
+TEST_F(Revoke, AConsumerThatHangsIsWaitedForOnceForAllBlobs)
+{
+    std::vector<int> fds;
+    for (uint32_t id = 1; id <= 10; ++id)
+        bench.calls.holders[fds.emplace_back(shared(id))] = 1;
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 10U);
+    EXPECT_EQ(passed(), limit);
+    EXPECT_EQ(totals()["held_over"], 10);
+    EXPECT_TRUE(bench.vmm.logged("still holds its dma-buf after 500 ms"));
+    for (const int fd : fds)
+        EXPECT_FALSE(is_open(fd));
+    for (uint32_t id = 1; id <= 10; ++id)
+        EXPECT_TRUE(vrl_table_is_revoked(bench.get(), id));
+}
+
+TEST_F(Revoke, TheGuestsOwnDetachWaitsForNobody)
+{
+    const int fd = shared(1);
+    bench.calls.holders[fd] = 1;
+    EXPECT_EQ(vrl_table_detach(bench.get(), 1), VRL_OK);
+    EXPECT_EQ(passed(), std::chrono::milliseconds(0));
+}
+
+TEST_F(Revoke, ADeviceTakesTheBlobsOfItsBarsOnly)
+{
+    const int ours = shared(1, 1);
+    const int others = shared(2, 2);
+    const int device = bench.vmm.find(gpa_of(1))->region->raw.fd;
+    bench.calls.holders[others] = 1;
+    EXPECT_TRUE(vrl_table_in_device(bench.get(), device));
+    EXPECT_EQ(vrl_table_revoke_device(bench.get(), device, "D3"), 1U);
+    EXPECT_EQ(passed().count(), 0) << "waited for a blob that stays";
+    EXPECT_FALSE(is_open(ours));
+    EXPECT_TRUE(is_open(others));
+    EXPECT_FALSE(vrl_table_in_device(bench.get(), device));
+    EXPECT_EQ(vrl_table_revoke_device(bench.get(), device, "D3"), 0U);
+}
+
+/// The kernel's own count, on a real dma-buf where there is udmabuf, and its absence on anything else.
+TEST(References, OfWhatIsNoDmabufAreOurs)
+{
+    const UniqueFd file(::memfd_create("plain", MFD_CLOEXEC));
+    const UniqueFd twin(::dup(file.get()));
+    EXPECT_EQ(kernel_calls().references(file.get()), 1U);
+    EXPECT_EQ(kernel_calls().references(-1), 1U);
+}
+
+} // namespace
+} // namespace vramlink::test
