@@ -45,7 +45,7 @@ run_tests() {
     suite_meson unit "$BUILD/host"
     suite_meson asan "$BUILD/asan"
     local script
-    for script in "$REPO"/tests/device/run-* "$REPO"/tests/lab/run-*; do
+    for script in "$REPO"/tests/model/run-* "$REPO"/tests/device/run-* "$REPO"/tests/lab/run-*; do
         [ -x "$script" ] && suite_tap "$(basename "$(dirname "$script")")-$(basename "$script" | sed 's/^run-//')" "$script"
     done
     [ -x "$REPO/tests/demo/demo" ] && suite_tap demo "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo" --seed 7
