@@ -87,6 +87,12 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
 
     if (vram_console_taker(con) == VRAM_TAKER_NONE)
         return false;
+    if (vram_console_taker(con) == VRAM_TAKER_IMPORTS && vram_gl_is_software()) {
+        vrl_table_unshare(vg->table, s->id,
+                          "the display renders in software, through a mapping that an imported "
+                          "buffer does not have");
+        return false;
+    }
     known = vram_buffer_of(vg, scanout_id);
     if (!known)
         return false;

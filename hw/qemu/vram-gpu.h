@@ -173,6 +173,10 @@ typedef enum VramTaker {
     VRAM_TAKER_PASSES_ON, /* hands the fd to another process (D-Bus, spice) */
 } VramTaker;
 VramTaker vram_console_taker(const QemuConsole *con);
+/* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
+ * dma-buf of ours. */
+bool vram_gl_is_software(void);
+
 /* Updates that displays have been handed and not answered. */
 unsigned vram_console_outstanding(const QemuConsole *con);
 

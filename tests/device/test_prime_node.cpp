@@ -37,14 +37,16 @@ class VfioGlDisplay : public testing::Test {
     }
 };
 
-TEST_F(VfioGlDisplay, EglHeadlessShowsThePictureWhateverItsGpuCanImport)
+/// The lab's display GPU imports VRAM, but its GL is Mesa's software renderer, which crashes on what it
+/// imports.
+TEST_F(VfioGlDisplay, ASoftwareRendererIsShownTheView)
 {
     Ground ground(options(std::string("egl-headless,rendernode=") + render_node, ""));
     const Json blob = ground.machine.blob(shown_id);
-    RecordProperty("plan", blob["plan"].get<std::string>());
-    EXPECT_TRUE(blob["plan"] == "shared" ||
-                blob["reason"].get<std::string>().find("EGL") != std::string::npos)
+    EXPECT_EQ(blob["plan"], "mapped") << blob.dump();
+    EXPECT_NE(blob["reason"].get<std::string>().find("renders in software"), std::string::npos)
         << blob.dump();
+    EXPECT_EQ(ground.machine.held().vfio_dmabufs, 0);
     const Picture next = paint(Ground::width, Ground::height, 2);
     put(ground.machine, ground.shown_entries(), next);
     ASSERT_STREQ(answer_name(ground.gpu.flush(shown_id, {0, 0, Ground::width, Ground::height})), "OK");

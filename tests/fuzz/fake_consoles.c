@@ -25,6 +25,11 @@ VramTaker vram_console_taker(const QemuConsole *con)
     return fake->displays->imports ? VRAM_TAKER_IMPORTS : VRAM_TAKER_PASSES_ON;
 }
 
+bool vram_gl_is_software(void)
+{
+    return fake->displays->software;
+}
+
 unsigned vram_console_outstanding(const QemuConsole *con)
 {
     return (unsigned)VIRTIO_GPU_BASE(&fake->vg)->renderer_blocked;
@@ -75,6 +80,7 @@ void qemu_console_resize(QemuConsole *con, int width, int height)
 void dpy_gl_scanout_dmabuf(QemuConsole *con, QemuDmaBuf *dmabuf)
 {
     must(fcntl(dmabuf->fd, F_GETFD) >= 0);
+    must(!(fake->displays->imports && fake->displays->software));
     drop_surface(of(con));
     of(con)->dmabuf = dmabuf;
     if (fake->displays->imports && fake->displays->import_works)

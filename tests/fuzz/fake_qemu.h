@@ -29,6 +29,7 @@ struct fake_displays {
     bool gl;           /* they take dma-bufs */
     bool imports;      /* in this process, so that an import may fail */
     bool import_works; /* and it does not */
+    bool software;     /* they render with the CPU, and must not be handed a dma-buf to import */
     bool holds;        /* an update blocks the renderer until fake_gpu_let_go() */
 };
 

@@ -241,6 +241,7 @@ class World {
         displays_ = {.gl = (bits & 1U) != 0,
                      .imports = (bits & 2U) != 0,
                      .import_works = (bits & 4U) != 0,
+                     .software = (bits & 16U) != 0,
                      .holds = (bits & 8U) != 0};
     }
     void host_changes()
