@@ -22,6 +22,11 @@ uint64_t inode_of(int fd)
     return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
+uint64_t microseconds(Clock::Time::duration duration)
+{
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
+
 std::string over_shadow_limit(uint64_t size, const Budget &budget)
 {
     return fmt::format("a copy of {} bytes is over the {} that are left of {}", size, budget.left(),
@@ -67,11 +72,7 @@ void Backing::plan_and_share(Facts &facts)
     if (choice_.share == ShareBy::None)
         return;
     std::string failure;
-    const Clock::Time before = resources_.clock.now();
     shared_ = add_dmabuf(0, facts, failure) >= 0;
-    const auto took = resources_.clock.now() - before;
-    facts.export_us =
-        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     if (shared_) {
         facts.plan = VRL_PLAN_SHARED;
         if (auto importable = probe(dmabufs_[0].fd.get()); !importable)
@@ -106,6 +107,7 @@ void Backing::unshare(const std::string &why, Facts &facts)
         resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, reason));
     resources_.last_failure = reason;
     facts.reason = std::move(reason);
+    resources_.notes.plan(facts);
 }
 
 Result<UniqueFd> Backing::export_from(uint64_t start)
@@ -125,7 +127,12 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
     }
     dmabufs_.reserve(1 + max_slices);
     facts.dmabufs.reserve(1 + max_slices);
+    const Clock::Time before = resources_.clock.now();
     auto exported = export_from(start);
+    const uint64_t took = microseconds(resources_.clock.now() - before);
+    if (start == 0)
+        facts.export_us = took;
+    resources_.notes.exported(facts, start, took, exported ? "ok" : exported.error().text.c_str());
     if (!exported) {
         ++resources_.counters.exports_failed;
         reason = std::move(exported.error().text);
@@ -206,6 +213,7 @@ Result<std::unique_ptr<CpuView>> Backing::make_view(Facts &facts)
     if (!shared_ && !failure.empty()) {
         facts.plan = VRL_PLAN_COPIED;
         facts.reason = std::move(failure);
+        resources_.notes.plan(facts);
     }
     return copied;
 }

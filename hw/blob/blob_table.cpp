@@ -96,6 +96,7 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
     blob.backing = std::move(*backing);
     if (auto kept = keep_addresses(blob, entries); !kept)
         return std::unexpected(std::move(kept.error()));
+    resources_.notes.plan(blob.facts);
     return blob;
 }
 
@@ -224,6 +225,12 @@ void BlobTable::count(vrl_event event) noexcept
         break;
     case VRL_EVENT_SUPERSEDED:
         ++resources_.counters.superseded;
+        break;
+    case VRL_EVENT_IMPORT:
+        ++resources_.counters.imports;
+        break;
+    case VRL_EVENT_IMPORT_FAILED:
+        ++resources_.counters.imports_failed;
         break;
     }
 }

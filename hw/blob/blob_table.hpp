@@ -64,6 +64,7 @@ class BlobTable {
                uint32_t height) noexcept;
 
     void count(vrl_event event) noexcept;
+    void count_command(uint32_t type) noexcept { resources_.counters.commands.add(type); }
     void count_error(vrl_status status) noexcept;
     [[nodiscard]] Log &log() noexcept { return resources_.log; }
     [[nodiscard]] std::string stats_json() const;

@@ -206,6 +206,11 @@ void vrl_table_count(vrl_table *table, vrl_event event)
     table->blobs.count(event);
 }
 
+void vrl_table_count_command(vrl_table *table, uint32_t type)
+{
+    table->blobs.count_command(type);
+}
+
 void vrl_table_count_error(vrl_table *table, vrl_status status)
 {
     table->blobs.count_error(status);

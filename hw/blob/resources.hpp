@@ -7,7 +7,9 @@
 #define VRAMLINK_HW_BLOB_RESOURCES_HPP
 
 #include "hw/blob/clock.hpp"
+#include "hw/blob/command_counts.hpp"
 #include "hw/blob/log.hpp"
+#include "hw/blob/notes.hpp"
 #include "hw/export/udmabuf_exporter.hpp"
 #include "hw/export/vfio_exporter.hpp"
 #include "hw/prime/prime_probe.hpp"
@@ -34,11 +36,14 @@ struct Host {
 
 /// Totals since the table was made; a device reset does not clear them.
 struct Counters {
+    CommandCounts commands;
     uint64_t flips = 0;
     uint64_t superseded = 0;
     uint64_t flushes = 0;
     uint64_t exports = 0;
     uint64_t exports_failed = 0;
+    uint64_t imports = 0; ///< by displays; those of the probe it counts itself
+    uint64_t imports_failed = 0;
     uint64_t views = 0;
     uint64_t bytes_copied = 0;
     uint64_t revocations = 0;
@@ -52,7 +57,7 @@ struct Resources {
         : vfio(host.calls), udmabuf(host.calls), extents(limits.max_extents_total),
           addresses(limits.max_extents_total), shadow_bytes(limits.max_bytes_copied),
           dmabufs(host.max_dmabufs), maps(host.maps), calls(host.calls), clock(host.clock),
-          log(ops, opaque, host.clock)
+          log(ops, opaque, host.clock), notes(ops, opaque)
     {
     }
 
@@ -70,6 +75,7 @@ struct Resources {
     uint32_t vfio_backings = 0; ///< that there are now
     std::string last_failure;   ///< of an export: one that repeats with every blob is logged once
     Log log;
+    Notes notes;
 };
 
 } // namespace vramlink

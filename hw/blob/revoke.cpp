@@ -56,6 +56,7 @@ template <class Affected> uint32_t BlobTable::revoke_where(Affected affected, co
     for (auto &[id, blob] : blobs_) {
         if (!blob.backing || !affected(blob))
             continue;
+        resources_.notes.revoked(blob.facts, why != nullptr ? why : "");
         let_go(blob, State::Revoked);
         ++revoked;
     }

@@ -55,6 +55,16 @@ Json error_counts(const Counters &counters)
     return counts;
 }
 
+Json command_counts(const CommandCounts &commands)
+{
+    Json counts = Json::object();
+    for (size_t i = 0; i < CommandCounts::names.size(); ++i) {
+        if (commands.of(i) != 0)
+            counts[CommandCounts::names[i]] = commands.of(i);
+    }
+    return counts;
+}
+
 Json to_json(const Facts &facts)
 {
     Json json{
@@ -87,12 +97,17 @@ std::string BlobTable::stats_json() const
     for (size_t i = 0; i < history_.size(); ++i)
         history.push_back(to_json(history_.at(i)));
     const Counters &counters = resources_.counters;
+    const PrimeProbe::Tally probed = resources_.probe ? resources_.probe->tally() : PrimeProbe::Tally{};
     const Json totals{
+        {"commands", counters.commands.total()},
+        {"commands_by_type", command_counts(counters.commands)},
         {"flips", counters.flips},
         {"superseded", counters.superseded},
         {"flushes", counters.flushes},
         {"exports", counters.exports},
         {"exports_failed", counters.exports_failed},
+        {"imports", counters.imports + probed.imports},
+        {"imports_failed", counters.imports_failed + probed.failed},
         {"views", counters.views},
         {"bytes_copied", counters.bytes_copied},
         {"revocations", counters.revocations},

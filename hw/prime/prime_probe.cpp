@@ -52,9 +52,12 @@ Result<void> PrimeProbe::import_once(int dmabuf)
 {
     drm_prime_handle prime{};
     prime.fd = dmabuf;
-    if (const int result = calls_->ioctl(fd_.get(), DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime); result < 0)
+    if (const int result = calls_->ioctl(fd_.get(), DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime); result < 0) {
+        ++tally_.failed;
         return fail(-result,
                     fmt::format("{} cannot import it ({}): {}", node_, errno_name(-result), advice(-result)));
+    }
+    ++tally_.imports;
     drm_gem_close close{};
     close.handle = prime.handle;
     (void)calls_->ioctl(fd_.get(), DRM_IOCTL_GEM_CLOSE, &close);

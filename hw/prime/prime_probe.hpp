@@ -35,6 +35,13 @@ class PrimeProbe {
 
     [[nodiscard]] const std::string &node() const noexcept { return node_; }
 
+    /// What was really asked of the GPU.
+    struct Tally {
+        uint64_t imports = 0;
+        uint64_t failed = 0;
+    };
+    [[nodiscard]] Tally tally() const noexcept { return tally_; }
+
   private:
     PrimeProbe(DeviceCalls &calls, std::string node, UniqueFd fd)
         : calls_(&calls), node_(std::move(node)), fd_(std::move(fd))
@@ -45,6 +52,7 @@ class PrimeProbe {
     DeviceCalls *calls_;
     std::string node_;
     UniqueFd fd_;
+    Tally tally_;
     std::unordered_map<uint64_t, Result<void>> answers_; ///< by exporter
 };
 

@@ -3,7 +3,7 @@
  * Decodes control commands (virtio 1.3, 5.7.6) and carries out those that concern blobs; the rest is the
  * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/trace.h"
 
 #include "hw/virtio/virtio-gpu-bswap.h"
 #include "qemu/iov.h"
@@ -27,6 +27,11 @@ static void set_status(struct virtio_gpu_ctrl_command *cmd, enum vrl_status stat
 {
     if (status != VRL_OK)
         cmd->error = status;
+}
+
+static uint32_t answer_of(const struct virtio_gpu_ctrl_command *cmd)
+{
+    return cmd->error ? cmd->error : VRL_OK;
 }
 
 /* Whether the parent knows a resource of this id: ids are one space, a 2D resource and a blob cannot share
@@ -100,6 +105,8 @@ static void create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         return;
     set_status(cmd, vrl_table_create(vg->table, cblob.resource_id, cblob.size, entries, cblob.nr_entries));
     g_free(entries);
+    vram_trace(vg, create, "blob %u size %" PRIu64 " entries %u: answer 0x%x", cblob.resource_id, cblob.size,
+               cblob.nr_entries, answer_of(cmd));
 }
 
 static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
@@ -116,6 +123,7 @@ static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uin
     status = vrl_table_attach(vg->table, id, entries, le32_to_cpu(ab.nr_entries));
     g_free(entries);
     set_status(cmd, status);
+    vram_trace(vg, attach, "blob %u entries %u: answer 0x%x", id, le32_to_cpu(ab.nr_entries), status);
     if (status == VRL_OK)
         vram_scanout_restore(vg, id);
 }
@@ -141,6 +149,10 @@ static void set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         vram_log_guest(vg, "SET_SCANOUT_BLOB: resource %u is not a blob", ss.resource_id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
     }
+    vram_trace(vg, set_scanout,
+               "scanout %u blob %u format %u rectangle %ux%u+%u+%u stride %u offset %u: answer 0x%x",
+               ss.scanout_id, ss.resource_id, ss.format, ss.r.width, ss.r.height, ss.r.x, ss.r.y,
+               ss.strides[0], ss.offsets[0], answer_of(cmd));
 }
 
 static void flush(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
@@ -155,12 +167,20 @@ static void flush(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
         return;
     }
+    vram_trace(vg, flush, "blob %u rectangle %ux%u+%u+%u", id, rf.r.width, rf.r.height, rf.r.x, rf.r.y);
     vram_scanout_flush(vg, id, &rf.r);
+}
+
+static void detach(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
+{
+    set_status(cmd, vrl_table_detach(vg->table, id));
+    vram_trace(vg, detach, "blob %u: answer 0x%x", id, answer_of(cmd));
 }
 
 static void unref(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
 {
     set_status(cmd, vrl_table_unref(vg->table, id));
+    vram_trace(vg, unref, "blob %u: answer 0x%x", id, answer_of(cmd));
     vram_scanout_forget(vg, id);
 }
 
@@ -249,7 +269,7 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         attach_backing(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
-        set_status(cmd, vrl_table_detach(vg->table, id));
+        detach(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_UNREF:
         unref(vg, cmd, id);
@@ -344,6 +364,7 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
         return;
     }
     virtio_gpu_ctrl_hdr_bswap(&cmd->cmd_hdr);
+    vrl_table_count_command(vg->table, cmd->cmd_hdr.type);
     if (!process_blob_cmd(vg, cmd)) {
         process_by_parent(vg, cmd);
         return;
@@ -354,5 +375,5 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     is_flush = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
     if (is_flush && VIRTIO_GPU_BASE(g)->renderer_blocked && !vg->unpaced)
         return; /* answered when the consumer has let go of the previous frame */
-    vram_parent_response_nodata(g, cmd, cmd->error ? cmd->error : VRL_OK);
+    vram_parent_response_nodata(g, cmd, answer_of(cmd));
 }

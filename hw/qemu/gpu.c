@@ -2,7 +2,7 @@
  *
  * The type virtio-gpu-vram-device: QEMU's virtio-gpu-device with the blob commands taken over.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/trace.h"
 
 #include "block/aio.h"
 #include "hw/qdev-properties.h"
@@ -48,6 +48,7 @@ static const struct vrl_ops table_ops = {
     .translate = vram_regions_translate,
     .release_consumers = vram_scanout_release,
     .scanouts = vram_scanout_mask,
+    .note = vram_trace_note,
     .log = log_sentence,
 };
 

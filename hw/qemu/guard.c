@@ -123,22 +123,16 @@ static void *load_device_object(void)
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
                                            char **argv)
 {
-    int (*register_types)(void);
+    int (*register_types)(int argc, char **argv);
     void *object;
 
     (void)id;
     (void)info;
     if (!fits)
         return -1;
-    if (argc > 0) {
-        fprintf(stderr,
-                "vramlink: unknown plugin option \"%s\" (there are none; the devices have properties)\n",
-                argv[0]);
-        return -1;
-    }
     object = load_device_object();
     if (!object)
         return -1;
     *(void **)&register_types = dlsym(object, "vramlink_register_types");
-    return register_types ? register_types() : -1;
+    return register_types ? register_types(argc, argv) : -1;
 }

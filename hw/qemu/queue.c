@@ -9,7 +9,7 @@
  * keeps a frame for longer than FLUSH_TIMEOUT_MS loses its hold on the guest's pace: flushes are answered and
  * flips are shown without it, until it lets go of a frame in time again.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/trace.h"
 
 #define FLUSH_TIMEOUT_MS 500
 
@@ -26,6 +26,8 @@ static void hold_answer(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
 
     QTAILQ_INSERT_TAIL(&g->fenceq, cmd, next);
     g->inflight++;
+    vram_trace(vg, hold, "command 0x%x fence %" PRIu64 " waits for a display, %u wait", cmd->cmd_hdr.type,
+               cmd->cmd_hdr.fence_id, g->inflight);
     if (vram_scanout_flip_pending(vg))
         vg->held_for_flip++;
     arm_timer(vg);

@@ -5,7 +5,7 @@
  * A console with a GL display gets the blob's dma-buf; any other, and any blob that cannot be shared, gets a
  * surface over the CPU's view. Flipping between known buffers allocates nothing.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/trace.h"
 
 #include "hw/virtio/virtio-gpu-pixman.h"
 #include "ui/surface.h"
@@ -83,11 +83,13 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
     QemuConsole *con = console(vg, scanout_id);
+    VramTaker taker = vram_console_taker(con);
     VramKnownBuffer *known;
+    bool imported;
 
-    if (vram_console_taker(con) == VRAM_TAKER_NONE)
+    if (taker == VRAM_TAKER_NONE)
         return false;
-    if (vram_console_taker(con) == VRAM_TAKER_IMPORTS && vram_gl_is_software()) {
+    if (taker == VRAM_TAKER_IMPORTS && vram_gl_is_software()) {
         vrl_table_unshare(vg->table, s->id,
                           "the display renders in software, through a mapping that an imported "
                           "buffer does not have");
@@ -103,13 +105,18 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     s->showing = VRAM_SHOWING_DMABUF;
     s->shown = s->id;
     s->current = known;
+    imported = qemu_dmabuf_get_texture(known->dmabuf);
+    vram_trace(vg, show, "scanout %u blob %u %ux%u as a dma-buf", scanout_id, s->id, s->fb.width,
+               s->fb.height);
     dpy_gl_scanout_dmabuf(con, known->dmabuf);
-    if (vram_console_taker(con) == VRAM_TAKER_IMPORTS && vram_checks_imports(vg) &&
-        !qemu_dmabuf_get_texture(known->dmabuf)) {
-        vrl_table_unshare(vg->table, s->id, "the display's GPU or its EGL cannot import it");
-        return false;
-    }
-    return true;
+    if (taker != VRAM_TAKER_IMPORTS || imported)
+        return true;
+    imported = qemu_dmabuf_get_texture(known->dmabuf);
+    vrl_table_count(vg->table, imported ? VRL_EVENT_IMPORT : VRL_EVENT_IMPORT_FAILED);
+    if (imported || !vram_checks_imports(vg))
+        return true;
+    vrl_table_unshare(vg->table, s->id, "the display's GPU or its EGL cannot import it");
+    return false;
 }
 
 static bool show_surface(VramGPU *vg, uint32_t scanout_id)
@@ -127,6 +134,8 @@ static bool show_surface(VramGPU *vg, uint32_t scanout_id)
                                                             (int)s->fb.stride, pixels));
     s->showing = VRAM_SHOWING_SURFACE;
     s->shown = s->id;
+    vram_trace(vg, show, "scanout %u blob %u %ux%u as a surface", scanout_id, s->id, s->fb.width,
+               s->fb.height);
     return true;
 }
 
@@ -269,6 +278,8 @@ void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
 {
     VramGPU *vg = opaque;
 
+    vram_trace(vg, release, "blob %u: %s", id,
+               revoked ? "its memory went away" : "the guest or a display lets go");
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         VramScanout *s = &vg->scanout[i];
 

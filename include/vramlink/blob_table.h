@@ -82,6 +82,26 @@ enum vrl_log_level {
     VRL_LOG_INFO,
 };
 
+/* How a blob reaches its consumers (design: "The heart"). */
+enum vrl_plan { VRL_PLAN_NONE, VRL_PLAN_SHARED, VRL_PLAN_MAPPED, VRL_PLAN_COPIED, VRL_PLAN_REJECTED };
+
+/* What the table did with a blob, for traces. Only the members that the kind names are set. */
+enum vrl_note_kind {
+    VRL_NOTE_PLAN,   /* a plan was made or has changed: size, ranges, plan; text: the reason */
+    VRL_NOTE_EXPORT, /* an export was asked for: start, microseconds; text: "ok", or why there is none */
+    VRL_NOTE_REVOKE, /* the memory went away, consumers let go next; text: why */
+};
+struct vrl_note {
+    enum vrl_note_kind kind;
+    uint32_t id;
+    uint64_t size;   /* bytes of the blob */
+    uint64_t ranges; /* after merging */
+    enum vrl_plan plan;
+    uint64_t start;        /* byte of the blob where the dma-buf starts */
+    uint64_t microseconds; /* that the export took */
+    const char *text;      /* never NULL; valid during the call */
+};
+
 struct vrl_ops {
     /* Translates @gpa through the device's DMA address space, IOMMU included. @length > 0; gpa + length does
      * not wrap (the heart has checked). */
@@ -96,6 +116,8 @@ struct vrl_ops {
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
+    /* Tells what was done; not for hot paths, and it must not call the table. NULL: nobody listens. */
+    void (*note)(void *opaque, const struct vrl_note *note);
     /* One sentence, no newline. Already rate limited. */
     void (*log)(void *opaque, enum vrl_log_level level, const char *sentence);
 };
@@ -113,9 +135,6 @@ struct vrl_limits {
 #define VRL_DEFAULT_MAX_BLOBS 16384u
 #define VRL_DEFAULT_MAX_EXTENTS_TOTAL (1024ull * 1024)
 #define VRL_DEFAULT_MAX_BYTES_COPIED (512ull * 1024 * 1024)
-
-/* How a blob reaches its consumers (design: "The heart"). */
-enum vrl_plan { VRL_PLAN_NONE, VRL_PLAN_SHARED, VRL_PLAN_MAPPED, VRL_PLAN_COPIED, VRL_PLAN_REJECTED };
 
 /* A rectangle of pixels in a blob: where it starts and how its rows lie. */
 struct vrl_framebuffer {
@@ -251,8 +270,13 @@ enum vrl_event {
     VRL_EVENT_FLIP,
     VRL_EVENT_FLUSH,
     VRL_EVENT_SUPERSEDED, /* a flip that was never shown: the guest flipped again before its turn came */
+    VRL_EVENT_IMPORT,     /* a display in this process imported a dma-buf */
+    VRL_EVENT_IMPORT_FAILED,
 };
 void vrl_table_count(struct vrl_table *table, enum vrl_event event);
+/* Counts a command of the control queue, ours or not; @type is one of virtio-gpu's (linux/virtio_gpu.h). Hot
+ * path: no allocation. */
+void vrl_table_count_command(struct vrl_table *table, uint32_t type);
 /* Counts a command that was refused with @status. */
 void vrl_table_count_error(struct vrl_table *table, enum vrl_status status);
 
@@ -261,14 +285,16 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
 
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
  * { "totals":
- * {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","revocations","held_over",
- *              "command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
+ * {"commands","commands_by_type":{name: count},"flips","superseded","flushes","exports","exports_failed",
+ *              "imports","imports_failed","views","bytes_copied","revocations","held_over","command_errors",
+ *              "errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
  *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
  * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
  * (create or attach named memory that is not readable). plan, reason, ranges, export_us, dmabufs, region,
  * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Tombstones
- * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. */
+ * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. "imports" are those
+ * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). */
 char *vrl_table_stats_json(const struct vrl_table *table);
 
 #ifdef __cplusplus

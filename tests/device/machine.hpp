@@ -49,10 +49,11 @@ class Machine {
         std::string devices{}; ///< "-device …" and "-object …", in a shell's words
         std::string gpu = "virtio-gpu-vram-pci,id=vram0,max_outputs=2";
         std::string display = "none";
-        std::string preload{};      ///< LD_PRELOAD for QEMU
-        std::string environment{};  ///< "NAME=value …" for QEMU
-        std::string machine = "pc"; ///< or "q35"
-        bool shared_ram = true;     ///< memfd; otherwise private anonymous memory
+        std::string plugin_options{}; ///< ",NAME=VALUE" each
+        std::string preload{};        ///< LD_PRELOAD for QEMU
+        std::string environment{};    ///< "NAME=value …" for QEMU
+        std::string machine = "pc";   ///< or "q35"
+        bool shared_ram = true;       ///< memfd; otherwise private anonymous memory
     };
     static constexpr std::uint64_t ram_size = 64ull << 20;
     static constexpr unsigned gpu_slot = 4; ///< tests put their own devices at addr=5 and up

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/trace.h"
 
 #include "tests/fuzz/fake_device.h"
 
@@ -29,6 +29,13 @@ ObjectClass *object_get_class(Object *obj)
 {
     return (ObjectClass *)&fake->klass;
 }
+
+/* --- tracing: off */
+
+int trace_events_enabled_count;
+uint16_t vram_trace_states[VRAM_TRACE_COUNT];
+
+void vram_trace_say(VramGPU *vg, const char *event, const char *format, ...) {}
 
 /* --- vectors */
 

@@ -126,6 +126,11 @@ vrl_ops FakeVmm::ops()
                 vmm->on_release(id);
         },
         [](void *self, uint32_t id) { return static_cast<FakeVmm *>(self)->scanouts[id]; },
+        [](void *self, const vrl_note *note) {
+            auto *vmm = static_cast<FakeVmm *>(self);
+            if (vmm->keep_notes)
+                vmm->notes.push_back({*note, note->text});
+        },
         [](void *self, vrl_log_level level, const char *text) {
             try {
                 static_cast<FakeVmm *>(self)->log.push_back({level, text});

@@ -52,6 +52,11 @@ struct Release {
     bool revoked;
 };
 
+struct Note {
+    vrl_note note; ///< its text is not valid any more
+    std::string text;
+};
+
 struct Sentence {
     vrl_log_level level;
     std::string text;
@@ -83,6 +88,8 @@ class FakeVmm {
     uint64_t translations = 0;
     std::function<void(uint32_t)> on_release; ///< sees what is still open while consumers let go
     std::vector<Release> releases;
+    bool keep_notes = false; ///< keeping them allocates
+    std::vector<Note> notes;
     std::vector<Sentence> log;
 
   private:

@@ -10,7 +10,7 @@ namespace vramlink {
 namespace {
 
 constexpr const char *stats = R"({
-  "totals": {"flips": 7, "superseded": 1, "flushes": 9, "exports": 2, "exports_failed": 0, "views": 1,
+  "totals": {"flips": 7, "superseded": 1, "flushes": 9, "exports": 2, "exports_failed": 0, "imports": 5, "imports_failed": 4, "commands": 40, "views": 1,
              "bytes_copied": 3145728, "revocations": 1, "command_errors": 3,
              "errors": {"invalid parameter": 2, "out of memory": 1},
              "live": 1, "tombstones": 1, "dmabuf_fds": 1, "extents": 2025},
@@ -31,8 +31,8 @@ TEST(StatusTable, TellsEachBlob)
     const std::string table = as_table({"/machine/peripheral/vram0", stats}, false);
     EXPECT_TRUE(table.starts_with("/machine/peripheral/vram0\n"));
     EXPECT_TRUE(has(table, "  1 live, 1 revoked; 1 dma-bufs open, 2025 ranges kept\n")) << table;
-    EXPECT_TRUE(has(table, "2 exports (0 failed), 1 views, 3.0 MiB copied")) << table;
-    EXPECT_TRUE(has(table, "3 commands refused: 2 invalid parameter, 1 out of memory\n")) << table;
+    EXPECT_TRUE(has(table, "2 exports (0 failed), 5 imports (4 failed)\n  1 views, 3.0 MiB copied")) << table;
+    EXPECT_TRUE(has(table, "40 commands (3 refused: 2 invalid parameter, 1 out of memory)\n")) << table;
     EXPECT_TRUE(has(table,
                     "  4  backed  7.9 MiB shared none   2025   0,2      0000:01:00.0 BAR 2 2025 ranges in "
                     "one dma-buf\n"))

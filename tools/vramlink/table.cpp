@@ -88,17 +88,17 @@ std::string blobs_of(const Json &blobs)
 std::string totals_of(const Json &totals)
 {
     const auto n = [&](const char *key) { return text(member(totals, key)); };
-    std::string lines =
-        fmt::format("  {} live, {} revoked; {} dma-bufs open, {} ranges kept\n"
-                    "  {} flips ({} never shown), {} flushes, {} exports ({} failed), {} views, {} copied\n"
-                    "  {} revocations, {} commands refused",
-                    n("live"), n("tombstones"), n("dmabuf_fds"), n("extents"), n("flips"), n("superseded"),
-                    n("flushes"), n("exports"), n("exports_failed"), n("views"),
-                    bytes(member(totals, "bytes_copied")), n("revocations"), n("command_errors"));
+    std::string lines = fmt::format(
+        "  {} live, {} revoked; {} dma-bufs open, {} ranges kept\n"
+        "  {} flips ({} never shown), {} flushes, {} exports ({} failed), {} imports ({} failed)\n"
+        "  {} views, {} copied, {} revocations, {} commands ({} refused",
+        n("live"), n("tombstones"), n("dmabuf_fds"), n("extents"), n("flips"), n("superseded"), n("flushes"),
+        n("exports"), n("exports_failed"), n("imports"), n("imports_failed"), n("views"),
+        bytes(member(totals, "bytes_copied")), n("revocations"), n("commands"), n("command_errors"));
     std::string kinds;
     for (const auto &[kind, count] : member(totals, "errors").items())
         kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", text(count), kind);
-    return lines + kinds + "\n";
+    return lines + kinds + ")\n";
 }
 
 } // namespace
