@@ -50,11 +50,23 @@ static void let_go(VramGPU *vg, uint32_t scanout_id)
         dpy_gfx_replace_surface(con, NULL);
 }
 
+/* The parent turns off the scanouts of a 2D resource that goes, those that it believes to show it. */
+static void parent_shows_no_more(VramGPU *vg, uint32_t scanout_id)
+{
+    struct virtio_gpu_simple_resource *res;
+
+    QTAILQ_FOREACH(res, &vg->parent_obj.reslist, next)
+    {
+        res->scanout_bitmask &= ~(1u << scanout_id);
+    }
+}
+
 /* Keeps the parent's idea of the scanout: it is what GET_DISPLAY_INFO, cursors and reset look at. */
 static void tell_parent(VramGPU *vg, uint32_t scanout_id, uint32_t id, uint32_t width, uint32_t height)
 {
     struct virtio_gpu_scanout *scanout = &vg->parent_obj.parent_obj.scanout[scanout_id];
 
+    parent_shows_no_more(vg, scanout_id);
     scanout->resource_id = id;
     scanout->x = 0;
     scanout->y = 0;
