@@ -7,12 +7,39 @@
  */
 #include "hw/qemu/vram-gpu.h"
 
+#include "block/aio.h"
+#include "qemu/main-loop.h"
+
 #include <drm_fourcc.h>
 
 static bool same_framebuffer(const struct vrl_framebuffer *a, const struct vrl_framebuffer *b)
 {
     return a->width == b->width && a->height == b->height && a->bytes_pp == b->bytes_pp &&
            a->stride == b->stride && a->start == b->start;
+}
+
+static void unblock(void *con)
+{
+    graphic_hw_gl_block(con, false);
+}
+
+/* gtk draws in its own time and waits for the GPU's fence before it lets go of a frame (QEMU:
+ * ui/gtk-egl.c, gd_egl_flush(), gd_egl_draw()); it finds the buffer again through the one that is shown then,
+ * and asserts that there is one (gd_hw_gl_flushed()). So before another buffer or none is shown, what is
+ * pending ends here. */
+void vram_buffer_settle(QemuConsole *con, const VramKnownBuffer *known)
+{
+    int fence = qemu_dmabuf_get_fence_fd(known->dmabuf);
+    bool holds = qemu_dmabuf_get_draw_submitted(known->dmabuf) || fence >= 0;
+
+    qemu_dmabuf_set_draw_submitted(known->dmabuf, false);
+    if (fence >= 0) {
+        qemu_set_fd_handler(fence, NULL, NULL, NULL);
+        close(fence);
+        qemu_dmabuf_set_fence_fd(known->dmabuf, -1);
+    }
+    if (holds) /* later: it answers flushes and carries out flips */
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), unblock, con);
 }
 
 void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known)

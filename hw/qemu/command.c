@@ -373,7 +373,7 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
         vrl_table_count_error(vg->table, cmd->error);
     vram_migration_update(vg);
     is_flush = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
-    if (is_flush && VIRTIO_GPU_BASE(g)->renderer_blocked && !vg->unpaced)
+    if (is_flush && vram_flush_must_wait(vg))
         return; /* answered when the consumer has let go of the previous frame */
     vram_parent_response_nodata(g, cmd, answer_of(cmd));
 }

@@ -56,6 +56,7 @@ static void drop_all(VramGPU *vg)
 {
     vg->held_for_flip = 0;
     vg->unpaced = false;
+    vram_readers_forget(vg);
     vram_scanout_reset(vg);
     vrl_table_reset(vg->table);
     vram_migration_forget(vg);
@@ -127,6 +128,7 @@ static void realize(DeviceState *dev, Error **errp)
     vg->parent_reset_bh = g->reset_bh;
     g->reset_bh = qemu_bh_new(reset_bh, vg);
     vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
+    vram_readers_new(vg);
     vg->regions = vram_regions_new(vg);
     vg->iommu = vram_iommu_new(vg);
     vram_lose_add(vg);
@@ -145,6 +147,7 @@ static void unrealize(DeviceState *dev)
     g_clear_pointer(&vg->iommu, vram_iommu_free);
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
+    vram_readers_free(vg);
     g_clear_pointer(&vg->table, vrl_table_free);
     g_clear_pointer(&vg->parent_reset_bh, qemu_bh_delete);
     VIRTIO_DEVICE_CLASS(vram_parent_class())->unrealize(dev);

@@ -68,6 +68,22 @@ void vram_frame_taken(VramGPU *vg, int blocked_before)
         vg->held_since = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
 }
 
+static bool waits_for_gl(const VramGPU *vg)
+{
+    return vg->parent_obj.parent_obj.renderer_blocked && !vg->unpaced;
+}
+
+bool vram_flush_must_wait(const VramGPU *vg)
+{
+    return vg->read_due || waits_for_gl(vg);
+}
+
+void vram_reads_done(VramGPU *vg)
+{
+    if (!waits_for_gl(vg))
+        next_frame(vg);
+}
+
 void vram_gl_flushed(VirtIOGPUBase *base)
 {
     VramGPU *vg = VRAM_GPU(base);
@@ -76,14 +92,16 @@ void vram_gl_flushed(VirtIOGPUBase *base)
         vg->unpaced = false;
         vrl_table_log(vg->table, VRL_LOG_INFO, "the display consumer keeps up again: flushes wait for it");
     }
-    next_frame(vg);
+    if (!vg->read_due)
+        next_frame(vg);
 }
 
 void vram_flush_timeout(void *opaque)
 {
     VramGPU *vg = opaque;
 
-    vg->unpaced = true;
+    vram_readers_forget(vg);
+    vg->unpaced = VIRTIO_GPU_BASE(vg)->renderer_blocked;
     vrl_table_log(vg->table, VRL_LOG_HOST,
                   "a display consumer has kept a frame for 500 ms: the guest no longer waits for it");
     next_frame(vg);

@@ -41,6 +41,8 @@ static void let_go(VramGPU *vg, uint32_t scanout_id)
     QemuConsole *con = console(vg, scanout_id);
     VramShowing was = s->showing;
 
+    if (s->current)
+        vram_buffer_settle(con, s->current);
     s->showing = VRAM_SHOWING_NOTHING;
     s->shown = 0;
     s->current = NULL;
@@ -113,6 +115,8 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     s->flip_pending = s->showing == VRAM_SHOWING_DMABUF && must_wait(vg, con);
     if (s->flip_pending)
         return true;
+    if (s->current)
+        vram_buffer_settle(con, s->current);
     resize_console(s, con);
     s->showing = VRAM_SHOWING_DMABUF;
     s->shown = s->id;
@@ -357,6 +361,7 @@ static void present(VramGPU *vg, uint32_t scanout_id, const Damage *d)
     } else if (s->showing == VRAM_SHOWING_SURFACE) {
         vrl_table_flush(vg->table, s->shown, &s->fb, d->x, d->y, d->width, d->height);
         dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);
+        vram_readers_damage(vg, con);
     }
 }
 

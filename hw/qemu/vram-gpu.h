@@ -69,7 +69,10 @@ typedef struct VramGPU {
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
     uint32_t held_for_flip; /* the last so many commands in fenceq wait for the pending flip */
     bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
-    int64_t held_since; /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
+    int64_t held_since;    /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
+    QEMUTimer *read_timer; /* of displays that read later */
+    int64_t last_read;     /* ms, QEMU_CLOCK_REALTIME */
+    bool read_due;         /* one of them has not read what was flushed */
     QEMUBH *parent_reset_bh;
 
     Error *migration_blocker;
@@ -97,6 +100,18 @@ void vram_flush_timeout(void *opaque);
 /* A consumer may have taken a frame: call it with what renderer_blocked was before. */
 void vram_frame_taken(VramGPU *vg, int blocked_before);
 void vram_gl_flushed(VirtIOGPUBase *base);
+/* Whether a flush that has just been carried out is answered later. */
+bool vram_flush_must_wait(const VramGPU *vg);
+/* Late readers have read: flushes that waited for them are answered. */
+void vram_reads_done(VramGPU *vg);
+
+/* --- readers.c: displays that read a surface later read it before the flush is answered. */
+void vram_readers_new(VramGPU *vg);
+void vram_readers_free(VramGPU *vg);
+/* The surface on the console has been damaged, and displays know. Sets read_due when one reads later. */
+void vram_readers_damage(VramGPU *vg, const QemuConsole *con);
+/* Nobody waits for a reader any more. */
+void vram_readers_forget(VramGPU *vg);
 
 /* --- scanout.c */
 enum vrl_status vram_scanout_set(VramGPU *vg, uint32_t scanout_id,
@@ -123,7 +138,9 @@ void vram_scanout_hide(VramGPU *vg, bool hide);
 /* Binds and shows what an incoming migration says was bound; @arrived is checked like the guest's words. */
 void vram_scanout_arrive(VramGPU *vg, uint32_t scanout_id, const VramScanout *arrived);
 
-/* --- buffers.c: displays let go of the buffer's import; the slot is free. */
+/* --- buffers.c: a drawing that the display has not finished is waited for no longer. */
+void vram_buffer_settle(QemuConsole *con, const VramKnownBuffer *known);
+/* Displays let go of the buffer's import; the slot is free. */
 void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known);
 /* The buffer for what is bound to the scanout, made when it is new; NULL when it cannot be shared. */
 VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id);

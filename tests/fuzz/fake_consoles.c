@@ -7,6 +7,9 @@
 
 #include <fcntl.h>
 
+#include "block/aio.h"
+#include "qemu/main-loop.h"
+
 static FakeConsole *of(QemuConsole *con)
 {
     return (FakeConsole *)con;
@@ -33,6 +36,42 @@ bool vram_gl_is_software(void)
 unsigned vram_console_outstanding(const QemuConsole *con)
 {
     return (unsigned)VIRTIO_GPU_BASE(&fake->vg)->renderer_blocked;
+}
+
+/* No fake display reads later, or waits for a GPU. */
+void vram_readers_damage(VramGPU *vg, const QemuConsole *con) {}
+
+void vram_readers_forget(VramGPU *vg) {}
+
+int32_t qemu_dmabuf_get_fence_fd(QemuDmaBuf *dmabuf)
+{
+    return -1;
+}
+
+void qemu_dmabuf_set_fence_fd(QemuDmaBuf *dmabuf, int32_t fence_fd) {}
+
+bool qemu_dmabuf_get_draw_submitted(QemuDmaBuf *dmabuf)
+{
+    return false;
+}
+
+void qemu_dmabuf_set_draw_submitted(QemuDmaBuf *dmabuf, bool submitted) {}
+
+void qemu_set_fd_handler(int fd, IOHandler *read, IOHandler *write, void *opaque) {}
+
+AioContext *qemu_get_aio_context(void)
+{
+    return NULL;
+}
+
+void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque, const char *name)
+{
+    abort();
+}
+
+void graphic_hw_gl_block(QemuConsole *con, bool block)
+{
+    abort();
 }
 
 bool vram_checks_imports(const VramGPU *vg)
