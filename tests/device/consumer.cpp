@@ -1,25 +1,103 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/device/consumer.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 
 namespace vramlink::test {
 
-Consumer connect_consumer(Machine &machine)
+namespace {
+
+/// Our end of a socket on which QEMU speaks the display protocol; -1 when there is none.
+int add_client(Machine &machine)
 {
     std::array<int, 2> pair{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
-        return {nullptr, stuck_consumer_free};
+        return -1;
     const Json getfd{{"execute", "getfd"}, {"arguments", {{"fdname", "display"}}}};
     std::free(vm_qmp_fd(machine.raw(), getfd.dump().c_str(), pair[1]));
     close(pair[1]);
     machine.qmp({{"execute", "add_client"},
                  {"arguments", {{"protocol", "@dbus-display"}, {"fdname", "display"}, {"skipauth", true}}}});
-    return {stuck_consumer_new(pair[0]), stuck_consumer_free};
+    return pair[0];
+}
+
+} // namespace
+
+Consumer connect_consumer(Machine &machine)
+{
+    const int display = add_client(machine);
+    return {display >= 0 ? stuck_consumer_new(display) : nullptr, stuck_consumer_free};
+}
+
+Reader connect_reader(Machine &machine, reading_options options)
+{
+    const int display = add_client(machine);
+    return {display >= 0 ? reading_consumer_new(display, options) : nullptr, reading_consumer_free};
+}
+
+ConsumerProcess::ConsumerProcess(Machine &machine)
+{
+    const int display = add_client(machine);
+    std::array<int, 2> report{};
+    if (display < 0 || pipe2(report.data(), O_CLOEXEC) != 0)
+        return;
+    constexpr int first_free = 3;
+    posix_spawn_file_actions_t files{};
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, display, first_free + 100);
+    posix_spawn_file_actions_adddup2(&files, report[1], first_free + 101);
+    std::string self = "/proc/self/exe", mode = "--stuck-consumer";
+    std::string display_fd = std::to_string(first_free + 100), report_fd = std::to_string(first_free + 101);
+    std::array<char *, 5> argv{self.data(), mode.data(), display_fd.data(), report_fd.data(), nullptr};
+    if (posix_spawn(&pid_, self.c_str(), &files, nullptr, argv.data(), environ) != 0)
+        pid_ = -1;
+    posix_spawn_file_actions_destroy(&files);
+    close(display);
+    close(report[1]);
+    report_ = report[0];
+}
+
+bool ConsumerProcess::has_a_frame(int wait_ms)
+{
+    pollfd ready{report_, POLLIN, 0};
+    char byte = 0;
+    return pid_ > 0 && poll(&ready, 1, wait_ms) == 1 && read(report_, &byte, 1) == 1;
+}
+
+void ConsumerProcess::kill()
+{
+    if (pid_ <= 0)
+        return;
+    ::kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+}
+
+ConsumerProcess::~ConsumerProcess()
+{
+    kill();
+    if (report_ >= 0)
+        close(report_);
+}
+
+void ConsumerProcess::run(int display, int report)
+{
+    stuck_consumer *consumer = stuck_consumer_new(display);
+    while (consumer != nullptr && stuck_consumer_updates(consumer) == 0)
+        usleep(1000);
+    if (consumer != nullptr && write(report, "f", 1) == 1)
+        for (;;)
+            pause();
+    _exit(EXIT_FAILURE);
 }
 
 } // namespace vramlink::test

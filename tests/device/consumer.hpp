@@ -1,21 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A consumer of a machine's D-Bus display, which takes everything and answers nothing (stuck_consumer.h).
+// Consumers of a machine's D-Bus display: one that takes everything and answers nothing (stuck_consumer.h),
+// one that looks at each frame (reading_consumer.h), and one that is a process of its own, to be killed.
 
 #ifndef VRAMLINK_TESTS_DEVICE_CONSUMER_HPP
 #define VRAMLINK_TESTS_DEVICE_CONSUMER_HPP
 
 #include "tests/device/machine.hpp"
+#include "tests/device/reading_consumer.h"
 #include "tests/device/stuck_consumer.h"
 
 #include <memory>
+#include <string>
 
 namespace vramlink::test {
 
 using Consumer = std::unique_ptr<stuck_consumer, decltype(&stuck_consumer_free)>;
+using Reader = std::unique_ptr<reading_consumer, decltype(&reading_consumer_free)>;
 
 /// Null, with a sentence on stderr, when QEMU does not let it in.
 [[nodiscard]] Consumer connect_consumer(Machine &machine);
+[[nodiscard]] Reader connect_reader(Machine &machine, reading_options options);
+
+/// A stuck consumer in another process.
+class ConsumerProcess {
+  public:
+    explicit ConsumerProcess(Machine &machine);
+    ~ConsumerProcess();
+    ConsumerProcess(const ConsumerProcess &) = delete;
+    ConsumerProcess &operator=(const ConsumerProcess &) = delete;
+
+    /// Whether it has been handed a frame, within @p wait_ms.
+    [[nodiscard]] bool has_a_frame(int wait_ms);
+    void kill();
+
+    /// What the process runs; never returns.
+    [[noreturn]] static void run(int display, int report);
+
+  private:
+    pid_t pid_ = -1;
+    int report_ = -1;
+};
 
 } // namespace vramlink::test
 

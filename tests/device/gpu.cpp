@@ -44,6 +44,8 @@ const char *answer_name(std::uint32_t type)
     switch (type) {
     case no_answer:
         return "no answer";
+    case wrong_fence:
+        return "an answer with another fence than the command's";
     case short_answer:
         return "an answer shorter than a header";
     case VIRTIO_GPU_RESP_OK_NODATA:
@@ -148,6 +150,19 @@ std::uint32_t Gpu::flush(std::uint32_t id, Rect rect)
 {
     return send(
         bytes_of(virtio_gpu_resource_flush{header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), wire(rect), id, 0}));
+}
+
+std::uint32_t Gpu::fenced_flush(std::uint32_t id, Rect rect)
+{
+    virtio_gpu_resource_flush command{header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), wire(rect), id, 0};
+    command.hdr.flags = VIRTIO_GPU_FLAG_FENCE;
+    command.hdr.fence_id = ++last_fence_;
+    virtio_gpu_ctrl_hdr answer{};
+    constexpr int limit_ms = 10'000;
+    if (vm_gpu_command(gpu_, &command, sizeof command, 0, &answer, sizeof answer, patience(limit_ms)) < 0)
+        return no_answer;
+    const bool fenced = (answer.flags & VIRTIO_GPU_FLAG_FENCE) != 0 && answer.fence_id == last_fence_;
+    return fenced ? answer.type : wrong_fence;
 }
 
 std::uint32_t Gpu::create_2d(std::uint32_t id, std::uint32_t width, std::uint32_t height,

@@ -21,6 +21,7 @@ using Bytes = std::vector<std::uint8_t>;
 /// The answer's type, or one of these.
 inline constexpr std::uint32_t no_answer = 0;    ///< nothing came back in time
 inline constexpr std::uint32_t short_answer = 1; ///< fewer bytes than a header
+inline constexpr std::uint32_t wrong_fence = 2;  ///< not the fence of the command
 
 [[nodiscard]] const char *answer_name(std::uint32_t type);
 
@@ -64,6 +65,8 @@ class Gpu {
     std::uint32_t set_scanout_blob(const BlobScanout &scanout);
     std::uint32_t set_scanout(std::uint32_t scanout, std::uint32_t id, Rect rect);
     std::uint32_t flush(std::uint32_t id, Rect rect);
+    /// With a fence, as Linux's driver sends it; returns when the fence has come back.
+    std::uint32_t fenced_flush(std::uint32_t id, Rect rect);
     std::uint32_t create_2d(std::uint32_t id, std::uint32_t width, std::uint32_t height,
                             std::uint32_t format = xrgb8888);
     /// UPDATE_CURSOR on output 0; fails the test when the device does not take it.
@@ -72,6 +75,7 @@ class Gpu {
 
   private:
     vm_gpu *gpu_;
+    std::uint64_t last_fence_ = 0;
 };
 
 /// Bytes of a RESOURCE_CREATE_BLOB that says @p nr_entries, whatever @p entries holds.

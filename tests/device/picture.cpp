@@ -50,8 +50,6 @@ void put(Machine &machine, const std::vector<Entry> &entries, const Picture &pic
     ASSERT_EQ(left, 0u) << "the picture does not fit into the entries";
 }
 
-namespace {
-
 /// A binary PPM as QEMU writes it: "P6 w h 255" and three bytes a pixel.
 Picture read_ppm(const std::string &path)
 {
@@ -71,8 +69,6 @@ Picture read_ppm(const std::string &path)
         picture.pixels.push_back(static_cast<std::uint32_t>(rgb[i] << 16 | rgb[i + 1] << 8 | rgb[i + 2]));
     return picture;
 }
-
-} // namespace
 
 Picture screendump(Machine &machine, unsigned head)
 {

@@ -32,6 +32,9 @@ struct Picture {
 /// Writes the picture into the memory that the entries describe, starting @p skip bytes into the blob.
 void put(Machine &machine, const std::vector<Entry> &entries, const Picture &picture, std::uint64_t skip = 0);
 
+/// A binary PPM; empty, which fails the test, when it is none.
+[[nodiscard]] Picture read_ppm(const std::string &path);
+
 /// What QEMU shows on output @p head of the device. QEMU pads rows of a PPM to 4 bytes, which the format does
 /// not know: use widths that are multiples of 4. Empty when the screendump failed (which fails the test).
 [[nodiscard]] Picture screendump(Machine &machine, unsigned head = 0);

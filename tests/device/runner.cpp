@@ -9,7 +9,7 @@
 // stdout: TAP 13; what a test that failed or was skipped printed follows its line as comments. Exit code: 0
 // when nothing failed.
 
-#include "tests/device/machine.hpp"
+#include "tests/device/consumer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -215,6 +215,8 @@ std::vector<std::string> selected_tests(const testing::TestSuite &suite)
 
 int main(int argc, char **argv)
 {
+    if (argc == 4 && std::string(argv[1]) == "--stuck-consumer")
+        vramlink::test::ConsumerProcess::run(std::atoi(argv[2]), std::atoi(argv[3]));
     testing::InitGoogleTest(&argc, argv);
     if (testing::GTEST_FLAG(list_tests))
         return RUN_ALL_TESTS();

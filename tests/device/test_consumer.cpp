@@ -5,6 +5,7 @@
 
 #include "tests/device/consumer.hpp"
 #include "tests/device/ground.hpp"
+#include "tests/device/painter.hpp"
 
 #include <gtest/gtest.h>
 
@@ -50,6 +51,20 @@ class VfioStuckConsumer : public testing::Test {
         command.resource_id = id;
         const auto *bytes = reinterpret_cast<const std::uint8_t *>(&command);
         return gpu_.send({bytes, bytes + sizeof command}, 0, short_wait_ms) == no_answer;
+    }
+
+    /// Nobody is waited for: no flush is held, however many come.
+    void expect_no_consumer()
+    {
+        EXPECT_TRUE(eventually([&] {
+            machine_.new_messages();
+            machine_.qmp({{"execute", "trace-event-set-state"},
+                          {"arguments", {{"name", "vramlink_hold"}, {"enable", true}}}});
+            EXPECT_STREQ(answer_name(gpu_.flush(id, whole)), "OK");
+            return machine_.new_messages().find("vramlink_hold") == std::string::npos;
+        })) << "flushes still wait for the display that has gone";
+        EXPECT_EQ(machine_.blob(id)["plan"], "shared");
+        EXPECT_EQ(difference(picture_, screendump(machine_)), "");
     }
 
     Machine machine_{gl_options()};
@@ -116,6 +131,53 @@ TEST_F(VfioStuckConsumer, ScreendumpBesideTheDmabuf)
     EXPECT_EQ(machine_.blob(id)["plan"], "shared");
     EXPECT_EQ(machine_.stats()["totals"]["flips"], 1);
     EXPECT_EQ(machine_.stats()["totals"]["bytes_copied"], 0) << "the CPU's view is a mapping";
+}
+
+/// A display that dies in the middle of a frame lets go of it.
+TEST_F(VfioStuckConsumer, ThatClosesItsSocketInMidFrameHoldsNothing)
+{
+    const bool held = flush_is_held();
+    stuck_consumer_die(consumer_.get());
+    EXPECT_TRUE(eventually([&] { return gpu_.collect_late_answers() == 0; }))
+        << "the flush was never answered";
+    RecordProperty("held", held);
+    expect_no_consumer();
+}
+
+TEST_F(VfioStuckConsumer, ThatIsKilledInMidFrameHoldsNothing)
+{
+    consumer_.reset();
+    ConsumerProcess victim(machine_);
+    ASSERT_TRUE(eventually([&] {
+        EXPECT_STREQ(answer_name(gpu_.flush(id, whole)), "OK");
+        return victim.has_a_frame(0);
+    })) << "the other process was handed no frame";
+    (void)flush_is_held();
+    victim.kill();
+    EXPECT_TRUE(eventually([&] { return gpu_.collect_late_answers() == 0; }));
+    expect_no_consumer();
+}
+
+/// Of two displays one hangs: the other goes on showing each frame, and the guest does not stop.
+TEST_F(VfioStuckConsumer, DoesNotStopAnotherDisplay)
+{
+    const Reader other = connect_reader(machine_, {.pause_ms = 0, .lets_go_early = false});
+    ASSERT_TRUE(other);
+    constexpr std::uint32_t ram_id = 11;
+    Canvas canvas(machine_, Ground::width, Ground::height); // VRAM cannot be mapped by the reader
+    canvas.fill(0, 0);
+    ASSERT_STREQ(answer_name(gpu_.create_blob(ram_id, canvas.bytes(), canvas.entries())), "OK");
+    ASSERT_STREQ(answer_name(gpu_.set_scanout_blob(canvas.scanout(ram_id))), "OK");
+    for (std::uint32_t frame = 1; frame <= 100; frame++) {
+        canvas.fill(frame, 0);
+        ASSERT_STREQ(answer_name(gpu_.fenced_flush(ram_id, canvas.whole())), "OK");
+    }
+    EXPECT_TRUE(eventually([&] {
+        (void)gpu_.fenced_flush(ram_id, canvas.whole());
+        return reading_consumer_report(other.get()).last == 100;
+    })) << "the last frame has not arrived";
+    EXPECT_GT(reading_consumer_report(other.get()).frames, 20);
+    EXPECT_GT(stuck_consumer_updates(consumer_.get()), 0);
 }
 
 } // namespace
