@@ -112,13 +112,6 @@ void dbus_listener_free(struct dbus_listener *l)
     g_free(l);
 }
 
-void dbus_listener_die(struct dbus_listener *l)
-{
-    GSocket *socket = g_socket_connection_get_socket(G_SOCKET_CONNECTION(l->listener_stream));
-
-    shutdown(g_socket_get_fd(socket), SHUT_RDWR);
-}
-
 const char *dbus_listener_call(GDBusMessage *message, gboolean incoming)
 {
     const char *interface = g_dbus_message_get_interface(message);

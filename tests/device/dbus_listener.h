@@ -18,8 +18,6 @@ struct dbus_listener;
 struct dbus_listener *dbus_listener_new(int display, GDBusMessageFilterFunction filter, void *data);
 /* Says goodbye. NULL is fine. */
 void dbus_listener_free(struct dbus_listener *listener);
-/* Shuts the listener's socket without a word, as a process that dies does. */
-void dbus_listener_die(struct dbus_listener *listener);
 
 /* The member that an incoming call to the listener names; NULL for any other message. */
 const char *dbus_listener_call(GDBusMessage *message, gboolean incoming);

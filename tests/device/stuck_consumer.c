@@ -80,11 +80,6 @@ void stuck_consumer_free(struct stuck_consumer *consumer)
     g_free(consumer);
 }
 
-void stuck_consumer_die(struct stuck_consumer *consumer)
-{
-    dbus_listener_die(consumer->listener);
-}
-
 int stuck_consumer_scanouts(struct stuck_consumer *consumer)
 {
     return g_atomic_int_get(&consumer->scanouts);

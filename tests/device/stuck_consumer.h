@@ -18,8 +18,6 @@ struct stuck_consumer;
  * Registers as a listener of console 0. NULL, with a sentence on stderr, when that fails. */
 struct stuck_consumer *stuck_consumer_new(int display);
 void stuck_consumer_free(struct stuck_consumer *consumer);
-/* Shuts its socket without a word, as a process that dies does. */
-void stuck_consumer_die(struct stuck_consumer *consumer);
 
 /* How many dma-bufs and how many updates of one it has been handed, and keeps unanswered. */
 int stuck_consumer_scanouts(struct stuck_consumer *consumer);

@@ -134,16 +134,6 @@ TEST_F(VfioStuckConsumer, ScreendumpBesideTheDmabuf)
 }
 
 /// A display that dies in the middle of a frame lets go of it.
-TEST_F(VfioStuckConsumer, ThatClosesItsSocketInMidFrameHoldsNothing)
-{
-    const bool held = flush_is_held();
-    stuck_consumer_die(consumer_.get());
-    EXPECT_TRUE(eventually([&] { return gpu_.collect_late_answers() == 0; }))
-        << "the flush was never answered";
-    RecordProperty("held", held);
-    expect_no_consumer();
-}
-
 TEST_F(VfioStuckConsumer, ThatIsKilledInMidFrameHoldsNothing)
 {
     consumer_.reset();

@@ -193,9 +193,9 @@ TEST_F(VfioTearing, OneBuffer)
 {
     const Reader reader = this->reader(3);
     ASSERT_TRUE(reader);
-    guest.repaint(60);
+    guest.repaint(25);
     expect_whole(reader, guest.frame);
-    EXPECT_GE(reading_consumer_report(reader.get()).frames, 60)
+    EXPECT_GE(reading_consumer_report(reader.get()).frames, 25)
         << "each flush is shown before it is answered";
     EXPECT_EQ(guest.machine.blob(first_id)["plan"], "shared");
 }
@@ -204,7 +204,7 @@ TEST_F(VfioTearing, TwoBuffers)
 {
     const Reader reader = this->reader(3);
     ASSERT_TRUE(reader);
-    guest.flip(60);
+    guest.flip(25);
     expect_whole(reader, guest.frame);
     EXPECT_GT(reading_consumer_report(reader.get()).dmabufs, 2);
 }
@@ -214,8 +214,8 @@ TEST_F(VfioTearing, TwoDisplaysOfDifferentSpeed)
     const Reader slow = reader(12);
     const Reader fast = reader(0);
     ASSERT_TRUE(slow && fast);
-    guest.repaint(40);
-    guest.flip(40);
+    guest.repaint(15);
+    guest.flip(15);
     expect_whole(slow, guest.frame);
     expect_whole(fast, guest.frame);
 }
@@ -225,7 +225,7 @@ TEST_F(VfioTearing, ADisplayThatLetsGoEarlySeesMixedFrames)
 {
     const Reader reader = this->reader(0, true);
     ASSERT_TRUE(reader);
-    guest.repaint(20);
+    guest.repaint(10);
     EXPECT_GT(reading_consumer_report(reader.get()).mixed, 0);
 }
 
