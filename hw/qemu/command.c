@@ -3,6 +3,7 @@
  * Decodes control commands (virtio 1.3, 5.7.6) and carries out those that concern blobs; the rest is the
  * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated.
  */
+#include "hw/qemu/gl.h"
 #include "hw/qemu/trace.h"
 
 #include "hw/virtio/virtio-gpu-bswap.h"
@@ -80,33 +81,45 @@ static struct vrl_entry *read_entries(VramGPU *vg, struct virtio_gpu_ctrl_comman
     return entries;
 }
 
-static void create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+/* Guest blobs are ours, whatever memory they lie in; those of the host's 3D memory are the 3D device's
+ * parent's. False: the parent's. */
+static bool create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     VirtIOGPU *g = VIRTIO_GPU(vg);
     struct virtio_gpu_resource_create_blob cblob;
     struct vrl_entry *entries;
 
     if (!READ_COMMAND(vg, cmd, &cblob, "RESOURCE_CREATE_BLOB"))
-        return;
+        return true;
     virtio_gpu_create_blob_bswap(&cblob);
+    if (vg->gl && cblob.blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST) {
+        if (!vrl_table_has(vg->table, cblob.resource_id))
+            return false;
+        vram_log_guest(vg, "blob %u: the id is in use by another blob", cblob.resource_id);
+        cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
+        return true;
+    }
     if (cblob.blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST) {
         vram_log_guest(vg, "blob %u: blob_mem is %u, only %u (GUEST) is offered", cblob.resource_id,
                        cblob.blob_mem, VIRTIO_GPU_BLOB_MEM_GUEST);
         cmd->error = VRL_ERR_INVALID_PARAMETER;
-        return;
+        return true;
     }
     if (parent_has(g, cblob.resource_id)) {
         vram_log_guest(vg, "blob %u: the id is in use by a 2D resource", cblob.resource_id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
-        return;
+        return true;
     }
     entries = read_entries(vg, cmd, sizeof(cblob), cblob.nr_entries);
     if (!entries)
-        return;
+        return true;
     set_status(cmd, vrl_table_create(vg->table, cblob.resource_id, cblob.size, entries, cblob.nr_entries));
     g_free(entries);
     vram_trace(vg, create, "blob %u size %" PRIu64 " entries %u: answer 0x%x", cblob.resource_id, cblob.size,
                cblob.nr_entries, answer_of(cmd));
+    if (!cmd->error)
+        vram_gl_import(vg, cblob.resource_id);
+    return true;
 }
 
 static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
@@ -124,23 +137,32 @@ static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uin
     g_free(entries);
     set_status(cmd, status);
     vram_trace(vg, attach, "blob %u entries %u: answer 0x%x", id, le32_to_cpu(ab.nr_entries), status);
-    if (status == VRL_OK)
-        vram_scanout_restore(vg, id);
+    if (status != VRL_OK)
+        return;
+    vram_gl_import(vg, id);
+    vram_scanout_restore(vg, id);
 }
 
-static void set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+/* False: the 3D device's parent shows, or showed, a blob of its own. */
+static bool set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     struct virtio_gpu_set_scanout_blob ss;
 
     if (!READ_COMMAND(vg, cmd, &ss, "SET_SCANOUT_BLOB"))
-        return;
+        return true;
     virtio_gpu_scanout_blob_bswap(&ss);
     if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs) {
         vram_log_guest(vg, "SET_SCANOUT_BLOB: scanout %u, there are %u", ss.scanout_id,
                        vg->parent_obj.parent_obj.conf.max_outputs);
         cmd->error = VRL_ERR_INVALID_SCANOUT_ID;
-        return;
+        return true;
     }
+    if (vram_gl_parent_has_blob(vg, ss.resource_id)) {
+        vram_scanout_disable(vg, ss.scanout_id);
+        return false;
+    }
+    if (vg->gl && ss.resource_id == 0 && !vg->scanout[ss.scanout_id].id)
+        return false;
     if (ss.resource_id == 0)
         vram_scanout_disable(vg, ss.scanout_id);
     else if (vrl_table_has(vg->table, ss.resource_id))
@@ -153,6 +175,7 @@ static void set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
                "scanout %u blob %u format %u rectangle %ux%u+%u+%u stride %u offset %u: answer 0x%x",
                ss.scanout_id, ss.resource_id, ss.format, ss.r.width, ss.r.height, ss.r.x, ss.r.y,
                ss.strides[0], ss.offsets[0], answer_of(cmd));
+    return true;
 }
 
 static void flush(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
@@ -182,6 +205,7 @@ static void unref(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
     set_status(cmd, vrl_table_unref(vg->table, id));
     vram_trace(vg, unref, "blob %u: answer 0x%x", id, answer_of(cmd));
     vram_scanout_forget(vg, id);
+    vram_gl_forget(vg, id);
 }
 
 /* A 2D scanout command: ours to refuse for blobs, ours to turn off what we show; otherwise the parent's, once
@@ -280,7 +304,8 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D: /* a guest blob needs no transfer */
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
-        vram_log_guest(vg, "RESOURCE_CREATE_2D: resource id %u is in use by a blob", id);
+    case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
+        vram_log_guest(vg, "RESOURCE_CREATE: resource id %u is in use by a blob", id);
         cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
         return true;
     default:
@@ -292,40 +317,13 @@ static bool process_blob_cmd(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     switch (cmd->cmd_hdr.type) {
     case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
-        create_blob(vg, cmd);
-        return true;
+        return create_blob(vg, cmd);
     case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
-        set_scanout_blob(vg, cmd);
-        return true;
+        return set_scanout_blob(vg, cmd);
     case VIRTIO_GPU_CMD_SET_SCANOUT:
         return set_scanout(vg, cmd);
     default:
         return process_on_blob(vg, cmd);
-    }
-}
-
-/* The smallest command that the parent reads without looking at how much there is. */
-static size_t parent_command_size(uint32_t type)
-{
-    switch (type) {
-    case VIRTIO_GPU_CMD_GET_EDID:
-        return sizeof(struct virtio_gpu_cmd_get_edid);
-    case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
-        return sizeof(struct virtio_gpu_resource_create_2d);
-    case VIRTIO_GPU_CMD_RESOURCE_UNREF:
-        return sizeof(struct virtio_gpu_resource_unref);
-    case VIRTIO_GPU_CMD_SET_SCANOUT:
-        return sizeof(struct virtio_gpu_set_scanout);
-    case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-        return sizeof(struct virtio_gpu_resource_flush);
-    case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
-        return sizeof(struct virtio_gpu_transfer_to_host_2d);
-    case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-        return sizeof(struct virtio_gpu_resource_attach_backing);
-    case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
-        return sizeof(struct virtio_gpu_resource_detach_backing);
-    default:
-        return sizeof(struct virtio_gpu_ctrl_hdr);
     }
 }
 
@@ -335,7 +333,7 @@ static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     VirtIOGPU *g = VIRTIO_GPU(vg);
     VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
-    size_t want = parent_command_size(cmd->cmd_hdr.type);
+    size_t want = vram_parent_command_size(cmd->cmd_hdr.type);
     size_t have = iov_size(cmd->elem.out_sg, cmd->elem.out_num);
     int blocked = base->renderer_blocked;
 
@@ -344,13 +342,20 @@ static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         vram_parent_response_nodata(g, cmd, VRL_ERR_INVALID_PARAMETER);
         return;
     }
-    if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH) {
-        vram_parent_class()->process_cmd(g, cmd);
+    if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !vg->gl) {
+        vram_parent_class(vg)->process_cmd(g, cmd);
+        return;
+    }
+    if (vg->gl && vram_gl_too_far_ahead(vg, cmd)) {
+        vram_parent_response_nodata(g, cmd, VRL_OK);
         return;
     }
     base->renderer_blocked = 0;
-    vram_parent_class()->process_cmd(g, cmd);
+    vram_parent_class(vg)->process_cmd(g, cmd);
+    if (vg->gl && !cmd->finished)
+        vg->wait = vram_gl_why_waiting(vg, cmd, blocked);
     base->renderer_blocked += blocked;
+    vram_frame_taken(vg, blocked);
 }
 
 void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
@@ -365,7 +370,7 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     }
     virtio_gpu_ctrl_hdr_bswap(&cmd->cmd_hdr);
     vrl_table_count_command(vg->table, cmd->cmd_hdr.type);
-    if (!process_blob_cmd(vg, cmd)) {
+    if (!vram_gl_refuses(vg, cmd) && !process_blob_cmd(vg, cmd)) {
         process_by_parent(vg, cmd);
         return;
     }
@@ -375,5 +380,9 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     is_flush = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
     if (is_flush && vram_flush_must_wait(vg))
         return; /* answered when the consumer has let go of the previous frame */
+    if (!cmd->error && vram_gl_fence(vg, cmd)) {
+        vg->wait = VRAM_WAITS_FENCE;
+        return;
+    }
     vram_parent_response_nodata(g, cmd, answer_of(cmd));
 }

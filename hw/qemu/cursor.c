@@ -16,7 +16,7 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
     const void *pixels;
 
     if (!vrl_table_has(vg->table, resource_id)) {
-        vram_parent_class()->update_cursor_data(g, s, resource_id);
+        vram_parent_class(vg)->update_cursor_data(g, s, resource_id);
         return;
     }
     if (!vrl_table_is_backed(vg->table, resource_id) ||

@@ -2,6 +2,7 @@
  *
  * The type virtio-gpu-vram-device: QEMU's virtio-gpu-device with the blob commands taken over.
  */
+#include "hw/qemu/gl.h"
 #include "hw/qemu/trace.h"
 
 #include "block/aio.h"
@@ -44,9 +45,15 @@ void vram_log_guest(VramGPU *vg, const char *format, ...)
     vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
 }
 
+static void release_consumers(void *opaque, uint32_t id, bool revoked)
+{
+    vram_scanout_release(opaque, id, revoked);
+    vram_gl_release(opaque, id);
+}
+
 static const struct vrl_ops table_ops = {
     .translate = vram_regions_translate,
-    .release_consumers = vram_scanout_release,
+    .release_consumers = release_consumers,
     .scanouts = vram_scanout_mask,
     .note = vram_trace_note,
     .log = log_sentence,
@@ -54,11 +61,11 @@ static const struct vrl_ops table_ops = {
 
 static void drop_all(VramGPU *vg)
 {
-    vg->held_for_flip = 0;
-    vg->unpaced = false;
+    vram_queue_reset(vg);
     vram_readers_forget(vg);
     vram_scanout_reset(vg);
     vrl_table_reset(vg->table);
+    vram_gl_forget(vg, 0);
     vram_migration_forget(vg);
     vram_migration_update(vg);
 }
@@ -119,7 +126,7 @@ static void realize(DeviceState *dev, Error **errp)
     }
     /* The parent refuses blobs on a host without udmabuf; we do not need it. Features are read later. */
     set_blob(vg, false);
-    VIRTIO_DEVICE_CLASS(vram_parent_class())->realize(dev, errp);
+    VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->realize(dev, errp);
     set_blob(vg, true);
     if (*errp) {
         g_clear_pointer(&vg->table, vrl_table_free);
@@ -134,6 +141,8 @@ static void realize(DeviceState *dev, Error **errp)
     vram_lose_add(vg);
     vram_watch_machine_resets();
     vram_console_hook(vg);
+    if (object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_GPU_GL))
+        vg->gl = vram_gl_blobs_new();
 }
 
 static void unrealize(DeviceState *dev)
@@ -143,14 +152,16 @@ static void unrealize(DeviceState *dev)
     vram_lose_remove(vg);
     drop_all(vg);
     aio_bh_call(vg->parent_reset_bh); /* 2D resources; the parent forgets them on unplug */
-    vram_console_close(vg);
+    if (!vg->gl) /* the 3D device cannot be unplugged, as QEMU's own; its GL contexts are the consoles' */
+        vram_console_close(vg);
+    g_clear_pointer(&vg->gl, vram_gl_blobs_free);
     g_clear_pointer(&vg->iommu, vram_iommu_free);
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
     vram_readers_free(vg);
     g_clear_pointer(&vg->table, vrl_table_free);
     g_clear_pointer(&vg->parent_reset_bh, qemu_bh_delete);
-    VIRTIO_DEVICE_CLASS(vram_parent_class())->unrealize(dev);
+    VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->unrealize(dev);
 }
 
 static char *get_stats(Object *obj, Error **errp)
@@ -159,7 +170,7 @@ static char *get_stats(Object *obj, Error **errp)
     VramGPU *vg;
     char *json, *text;
 
-    if (object_class_dynamic_cast(klass, TYPE_VRAM_GPU))
+    if (object_class_dynamic_cast(klass, TYPE_VRAM_ANY_GPU))
         vg = VRAM_GPU(obj);
     else
         vg = VRAM_GPU(object_resolve_path_component(obj, "virtio-backend"));
@@ -170,7 +181,13 @@ static char *get_stats(Object *obj, Error **errp)
         error_setg(errp, "no memory for the statistics");
         return NULL;
     }
-    text = g_strdup(json);
+    if (vg->gl) {
+        g_autofree char *gl = vram_gl_stats_json(vg);
+
+        text = g_strdup_printf("%.*s,\"virgl\":%s}", (int)(strrchr(json, '}') - json), json, gl);
+    } else {
+        text = g_strdup(json);
+    }
     free(json);
     return text;
 }
@@ -186,12 +203,16 @@ static const Property properties[] = {
     DEFINE_PROP_STRING("prime-node", VramGPU, prime_node),
 };
 
-static void instance_init(Object *obj)
+void vram_gpu_instance_init(Object *obj)
 {
-    VRAM_GPU(obj)->prime_node = g_strdup("auto");
+    VramGPU *vg = VRAM_GPU(obj);
+
+    vg->prime_node = g_strdup("auto");
+    QTAILQ_INIT(&vg->held);
+    QTAILQ_INIT(&vg->waiting);
 }
 
-static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
+void vram_gpu_class_init(ObjectClass *klass)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     VirtioDeviceClass *vdc = VIRTIO_DEVICE_CLASS(klass);
@@ -203,8 +224,6 @@ static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
     vgc->process_cmd = vram_process_cmd;
     vgc->update_cursor_data = vram_update_cursor_data;
     vgc->parent.gl_flushed = vram_gl_flushed;
-    dc->hotpluggable = true; /* unlike the parent, which keeps its consoles: see vram_console_close() */
-    dc->vmsd = vram_migration_vmstate();
     device_class_set_props(dc, properties);
     object_class_property_set_description(
         klass, "prime-node",
@@ -214,15 +233,28 @@ static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
     vram_add_stats_property(klass);
 }
 
+static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+
+    vram_gpu_class_init(klass);
+    dc->hotpluggable = true; /* unlike the parent, which keeps its consoles: see vram_console_close() */
+    dc->vmsd = vram_migration_vmstate();
+}
+
 void vram_gpu_register(void)
 {
+    static const TypeInfo any = {.name = TYPE_VRAM_ANY_GPU, .parent = TYPE_INTERFACE};
+    static VRAMLINK_INTERFACE interfaces[] = {{TYPE_VRAM_ANY_GPU}, {}};
     static const TypeInfo info = {
         .name = TYPE_VRAM_GPU,
         .parent = TYPE_VIRTIO_GPU,
         .instance_size = sizeof(VramGPU),
-        .instance_init = instance_init,
+        .instance_init = vram_gpu_instance_init,
         .class_init = class_init,
+        .interfaces = interfaces,
     };
 
+    type_register_static(&any);
     type_register_static(&info);
 }

@@ -20,6 +20,7 @@ static const struct property_offset known_offsets[] = {
     {TYPE_VIRTIO_GPU, "max_outputs", offsetof(VirtIOGPU, parent_obj.conf.max_outputs)},
     {TYPE_VIRTIO_GPU, "max_hostmem", offsetof(VirtIOGPU, conf_max_hostmem)},
     {TYPE_VIRTIO_GPU, "hostmem", offsetof(VirtIOGPU, parent_obj.conf.hostmem)},
+    {TYPE_VIRTIO_GPU_GL, "venus", offsetof(VirtIOGPUGL, parent_obj.parent_obj.conf.flags)},
     {TYPE_VIRTIO_GPU_PCI_BASE, "vectors", offsetof(VirtIOGPUPCIBase, parent_obj.nvectors)},
     {TYPE_VFIO_PCI, "host", offsetof(VFIOPCIDevice, host)},
     {TYPE_VFIO_PCI, "sysfsdev", offsetof(VFIOPCIDevice, vbasedev.sysfsdev)},
@@ -45,7 +46,7 @@ static bool offset_fits(const struct property_offset *known)
     ObjectClass *klass = object_class_by_name(known->type);
     const Property *property;
 
-    if (!klass) /* a target without VFIO */
+    if (!klass) /* a target without VFIO; the 3D module is not loaded yet */
         return true;
     property = find_property(klass, known->property);
     if (property && property->offset == known->offset)

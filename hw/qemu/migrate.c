@@ -209,9 +209,14 @@ static void vm_runs(void *opaque, bool running, RunState state)
     vram_migration_forget(vg);
 }
 
+static const VMStateDescription *parent_vmstate(void)
+{
+    return DEVICE_CLASS(object_class_by_name(TYPE_VIRTIO_GPU))->vmsd;
+}
+
 static int post_load(void *opaque, int version_id)
 {
-    const VMStateDescription *parent = DEVICE_CLASS(vram_parent_class())->vmsd;
+    const VMStateDescription *parent = parent_vmstate();
     VramGPU *vg = opaque;
     int ret = parent->post_load ? parent->post_load(VIRTIO_GPU(vg), version_id) : 0;
 
@@ -237,7 +242,7 @@ static const VMStateDescription vmstate_blobs = {
 const VMStateDescription *vram_migration_vmstate(void)
 {
     static VMStateDescription vmstate;
-    const VMStateDescription *parent = DEVICE_CLASS(vram_parent_class())->vmsd;
+    const VMStateDescription *parent = parent_vmstate();
     const VMStateDescription *const *subsection = parent->subsections;
     GPtrArray *subsections = g_ptr_array_new();
 

@@ -37,5 +37,5 @@ int vramlink_register_types(int argc, char **argv)
     vram_gpu_register();
     vram_pci_register();
     vram_vga_register();
-    return 0;
+    return vram_gl_register() ? 0 : -1;
 }

@@ -15,12 +15,12 @@
 static void (*response_nodata)(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd,
                                enum virtio_gpu_ctrl_type type);
 
-VirtIOGPUClass *vram_parent_class(void)
+VirtIOGPUClass *vram_parent_class(VramGPU *vg)
 {
-    return VIRTIO_GPU_CLASS(object_class_by_name(TYPE_VIRTIO_GPU));
+    return VIRTIO_GPU_CLASS(object_class_get_parent(object_get_class(OBJECT(vg))));
 }
 
-static void *module_symbol(void *method, const char *name)
+void *vram_module_symbol(void *method, const char *name)
 {
     Dl_info info;
     void *object, *symbol;
@@ -38,6 +38,7 @@ static void *module_symbol(void *method, const char *name)
 bool vram_parent_lookup(void)
 {
     static const char *const types[] = {TYPE_VIRTIO_GPU, "virtio-gpu-pci-base"};
+    VirtIOGPUClass *klass;
 
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
         Error *err = NULL;
@@ -54,8 +55,9 @@ bool vram_parent_lookup(void)
             return false;
         }
     }
+    klass = VIRTIO_GPU_CLASS(object_class_by_name(TYPE_VIRTIO_GPU));
     *(void **)&response_nodata =
-        module_symbol(*(void **)&vram_parent_class()->process_cmd, "virtio_gpu_ctrl_response_nodata");
+        vram_module_symbol(*(void **)&klass->process_cmd, "virtio_gpu_ctrl_response_nodata");
     if (!response_nodata)
         error_report("vramlink: QEMU's virtio-gpu module does not export virtio_gpu_ctrl_response_nodata");
     return response_nodata != NULL;

@@ -19,10 +19,6 @@
  * much readable memory there (hw/view/cpu_view.hpp, view_slack). Four times the widest row. */
 #define MAX_STRIDE (MAX_DIMENSION * 4u * 4u)
 
-/* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
- * piles up in this process. A live one at 60 Hz leaves none. */
-#define MAX_OUTSTANDING 64u
-
 /* Damage in a scanout's own pixels. */
 typedef struct Damage {
     uint32_t x, y, width, height;
@@ -90,7 +86,7 @@ static bool must_wait(VramGPU *vg, QemuConsole *con)
 {
     if (!VIRTIO_GPU_BASE(vg)->renderer_blocked)
         return false;
-    return !vg->unpaced || vram_console_outstanding(con) >= MAX_OUTSTANDING;
+    return !vg->unpaced || vram_console_outstanding(con) >= VRAM_MAX_OUTSTANDING;
 }
 
 static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
@@ -144,6 +140,9 @@ static bool show_surface(VramGPU *vg, uint32_t scanout_id)
         return false;
     if (s->showing == VRAM_SHOWING_DMABUF)
         let_go(vg, scanout_id);
+    else if (vg->gl && s->showing == VRAM_SHOWING_NOTHING)
+        dpy_gl_scanout_disable(
+            console(vg, scanout_id)); /* a texture of the parent's, which it would copy from */
     vrl_table_flush(vg->table, s->id, &s->fb, 0, 0, s->fb.width, s->fb.height);
     dpy_gfx_replace_surface(console(vg, scanout_id),
                             qemu_create_displaysurface_from((int)s->fb.width, (int)s->fb.height, s->format,
@@ -354,7 +353,7 @@ static void present(VramGPU *vg, uint32_t scanout_id, const Damage *d)
     int blocked_before = VIRTIO_GPU_BASE(vg)->renderer_blocked;
 
     if (s->showing == VRAM_SHOWING_DMABUF) {
-        if (vg->unpaced && vram_console_outstanding(con) >= MAX_OUTSTANDING)
+        if (vg->unpaced && vram_console_outstanding(con) >= VRAM_MAX_OUTSTANDING)
             return;
         dpy_gl_update(con, d->x, d->y, d->width, d->height);
         vram_frame_taken(vg, blocked_before);

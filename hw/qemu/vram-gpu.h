@@ -19,8 +19,17 @@
 #define TYPE_VRAM_GPU "virtio-gpu-vram-device"
 #define TYPE_VRAM_GPU_PCI "virtio-gpu-vram-pci"
 #define TYPE_VRAM_VGA "virtio-vga-vram"
+#define TYPE_VRAM_GPU_GL "virtio-gpu-gl-vram-device"
+#define TYPE_VRAM_GPU_GL_PCI "virtio-gpu-gl-vram-pci"
+#define TYPE_VRAM_VGA_GL "virtio-vga-gl-vram"
+/* The interface that both devices implement: such an object is a VramGPU. */
+#define TYPE_VRAM_ANY_GPU "vramlink-gpu"
 /* Readable with qom-get on the device and on its PCI function: vrl_table_stats_json(). */
 #define VRAM_STATS_PROPERTY "vramlink-stats"
+
+/* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
+ * piles up in this process. A live one at 60 Hz leaves none. */
+#define VRAM_MAX_OUTSTANDING 64u
 
 /* Flips go round between a few buffers; a QemuDmaBuf is kept for each of these per scanout. */
 #define VRAM_KNOWN_BUFFERS 8
@@ -54,11 +63,24 @@ typedef struct VramScanout {
     uint32_t console_width, console_height; /* what the console was told; outlives bindings */
 } VramScanout;
 
+/* Why a command that was carried out has no answer yet. */
+typedef enum VramWait {
+    VRAM_WAITS_CONSUMER,  /* a consumer holds a frame */
+    VRAM_WAITS_FENCE,     /* virglrenderer has not come so far; QEMU's module answers */
+    VRAM_WAITS_SUSPENDED, /* it is to be run again, and nothing before it */
+} VramWait;
+
+typedef struct VramGLBlobs VramGLBlobs;
 typedef struct VramRegions VramRegions;
 typedef struct VramIommu VramIommu;
 
 typedef struct VramGPU {
-    VirtIOGPU parent_obj;
+    union {
+        VirtIOGPU parent_obj;
+        VirtIOGPUGL gl_obj; /* begins with a VirtIOGPU; only the 3D device has the rest */
+    };
+
+    VramGLBlobs *gl; /* NULL: the plain device */
 
     char *prime_node; /* property prime-node: "auto", "off", or a DRM device's path */
 
@@ -66,8 +88,12 @@ typedef struct VramGPU {
     VramRegions *regions;
     VramIommu *iommu;
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
-    QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
-    uint32_t held_for_flip; /* the last so many commands in fenceq wait for the pending flip */
+    QEMUTimer *flush_timer;                      /* bounds how long a consumer may hold a flush's answer */
+    QTAILQ_HEAD(, virtio_gpu_ctrl_command) held; /* carried out; answered when a consumer has let go */
+    uint32_t held_count;
+    uint32_t held_for_flip;                         /* the last so many of these wait for the pending flip */
+    VramWait wait;                                  /* of the command that process_cmd has left unanswered */
+    QTAILQ_HEAD(, virtio_gpu_ctrl_command) waiting; /* not carried out: the first one is suspended */
     bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
     int64_t held_since;    /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
     QEMUTimer *read_timer; /* of displays that read later */
@@ -81,7 +107,7 @@ typedef struct VramGPU {
     VMChangeStateEntry *arrival_handler;
 } VramGPU;
 
-DECLARE_INSTANCE_CHECKER(VramGPU, VRAM_GPU, TYPE_VRAM_GPU)
+DECLARE_INSTANCE_CHECKER(VramGPU, VRAM_GPU, TYPE_VRAM_ANY_GPU)
 
 /* --- gpu.c: what the user called the device. */
 const char *vram_user_id(VramGPU *vg);
@@ -94,12 +120,19 @@ void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
  */
 void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
 
+/* --- command-size.c: bytes that the parent reads of a command of this type. */
+size_t vram_parent_command_size(uint32_t type);
+
 /* --- queue.c: takes commands from the ring and never makes one wait for a consumer, but a flush's answer. */
 void vram_handle_ctrl(VirtIODevice *vdev, VirtQueue *vq);
 void vram_flush_timeout(void *opaque);
 /* A consumer may have taken a frame: call it with what renderer_blocked was before. */
 void vram_frame_taken(VramGPU *vg, int blocked_before);
 void vram_gl_flushed(VirtIOGPUBase *base);
+/* The suspended command can go on. */
+void vram_queue_resume(VramGPU *vg);
+/* Drops all commands, answered or not: the device is reset. */
+void vram_queue_reset(VramGPU *vg);
 /* Whether a flush that has just been carried out is answered later. */
 bool vram_flush_must_wait(const VramGPU *vg);
 /* Late readers have read: flushes that waited for them are answered. */
@@ -204,15 +237,27 @@ bool vram_vfio_describe(MemoryRegion *mr, struct vrl_region *region, uint64_t *o
 /* --- parent.c: functions of QEMU's virtio-gpu module, which exports them to nobody by name. */
 bool vram_parent_lookup(void); /* false, with a sentence on stderr, when one is missing */
 void vram_parent_response_nodata(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd, uint32_t type);
-VirtIOGPUClass *vram_parent_class(void);
+/* The class that the device's own class extends. */
+VirtIOGPUClass *vram_parent_class(VramGPU *vg);
+/* A function of the module that @method lies in, or of a library that this module uses; NULL when there is
+ * none. */
+void *vram_module_symbol(void *method, const char *name);
 
-/* --- layout.c: false, with a sentence on stderr, when QEMU's structures are not as the headers say. */
+/* --- layout.c: false, with a sentence on stderr, when QEMU's structures are not as the headers say. Looks at
+ * the types whose modules are loaded. */
 bool vram_layout_check(void);
 
 /* --- pci.c, vga.c */
 void vram_pci_register(void);
 void vram_vga_register(void);
 void vram_gpu_register(void);
+/* What the plain and the 3D device's classes have in common. */
+void vram_gpu_class_init(ObjectClass *klass);
+void vram_gpu_instance_init(Object *obj);
+
+/* --- gl-types.c: the 3D devices; left out, with a note, where QEMU's module is not installed. False, with a
+ * sentence, when it is and does not fit. */
+bool vram_gl_register(void);
 /* Adds the stats property to the device's or a wrapper's class. */
 void vram_add_stats_property(ObjectClass *klass);
 

@@ -75,6 +75,16 @@ std::uint32_t Gpu::send(const Bytes &request, std::size_t piece, int timeout_ms)
     return written < static_cast<int>(sizeof answer) ? short_answer : answer.type;
 }
 
+Bytes Gpu::ask(const Bytes &request, std::size_t size)
+{
+    constexpr int timeout_ms = 10000;
+    Bytes answer(size);
+    const int written =
+        vm_gpu_command(gpu_, request.data(), request.size(), 0, answer.data(), size, patience(timeout_ms));
+    answer.resize(written < 0 ? 0 : static_cast<std::size_t>(written));
+    return answer;
+}
+
 Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_entries,
                         const std::vector<Entry> &entries, std::uint32_t blob_mem)
 {

@@ -52,6 +52,9 @@ class Gpu {
     /// Sends these bytes, cut into descriptors of @p piece bytes (0: one). @returns the answer's type.
     std::uint32_t send(const Bytes &request, std::size_t piece = 0, int timeout_ms = 10000);
 
+    /// The same, for answers of @p size bytes: what came of them.
+    Bytes ask(const Bytes &request, std::size_t size);
+
     /// Commands that were given up on and not answered since, as far as the last send() saw.
     [[nodiscard]] unsigned unanswered() const { return vm_gpu_unanswered(gpu_); }
     /// Takes answers that came late. @returns how many are still missing.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <sstream>
 
 namespace vramlink::test {
@@ -19,6 +20,15 @@ Machine::Options ground_options(Where where)
     return {.devices =
                 "-device vfio-pci,id=near,host=" + hosts[0] + ",addr=" + std::to_string(Ground::near_slot) +
                 " -device vfio-pci,id=far,host=" + hosts[1] + ",addr=" + std::to_string(Ground::far_slot)};
+}
+
+Machine::Options gl_ground_options(Where where)
+{
+    auto options = ground_options(where);
+    const char *display = std::getenv("VRAMLINK_GL_DISPLAY");
+    options.gpu = "virtio-gpu-gl-vram-pci,id=vram0,max_outputs=2";
+    options.display = display != nullptr ? display : "none";
+    return options;
 }
 
 Ground::Ground(const Machine::Options &options, std::uint32_t first)
@@ -64,7 +74,7 @@ Ground &Ground::shared(const Machine::Options &options, std::uint32_t first_page
         std::unique_ptr<Ground> ground;
     };
     static Kept kept; // dies with the process, and its QEMU with it
-    const std::string key = options.devices + options.environment + std::to_string(first_page);
+    const std::string key = options.devices + options.gpu + options.environment + std::to_string(first_page);
     if (kept.ground && kept.key == key) {
         kept.ground->restore();
         return *kept.ground;

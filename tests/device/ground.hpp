@@ -20,6 +20,8 @@ inline constexpr std::uint32_t spare_id = 78;   ///< used by check_alive()
 /// What owns the two BARs: QEMU's ivshmem devices, or devices of the host through vfio-pci.
 enum class Where { Ivshmem, Vfio };
 [[nodiscard]] Machine::Options ground_options(Where where);
+/// The same with the 3D device, on the display with GL that VRAMLINK_GL_DISPLAY names.
+[[nodiscard]] Machine::Options gl_ground_options(Where where);
 
 class Ground {
   public:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/qemu/gl.h"
 #include "hw/qemu/trace.h"
 
 #include "tests/fuzz/fake_device.h"
@@ -152,7 +153,7 @@ static void parent_update_cursor(VirtIOGPU *g, struct virtio_gpu_scanout *s, uin
     must(!vrl_table_has(fake->vg.table, id));
 }
 
-VirtIOGPUClass *vram_parent_class(void)
+VirtIOGPUClass *vram_parent_class(VramGPU *vg)
 {
     return &fake->parent_class;
 }
@@ -170,6 +171,37 @@ void vram_log_guest(VramGPU *vg, const char *format, ...)
 
 void vram_migration_update(VramGPU *vg) {}
 
+/* The plain device: no virglrenderer. */
+void vram_gl_import(VramGPU *vg, uint32_t id) {}
+void vram_gl_forget(VramGPU *vg, uint32_t id) {}
+void vram_gl_poll(VramGPU *vg) {}
+bool vram_gl_start(VramGPU *vg)
+{
+    return false;
+}
+bool vram_gl_refuses(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    return false;
+}
+bool vram_gl_fence(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    return false;
+}
+bool vram_gl_parent_has_blob(VramGPU *vg, uint32_t id)
+{
+    return false;
+}
+bool vram_gl_too_far_ahead(VramGPU *vg, const struct virtio_gpu_ctrl_command *cmd)
+{
+    return false;
+}
+VramWait vram_gl_why_waiting(VramGPU *vg, const struct virtio_gpu_ctrl_command *cmd, int blocked)
+{
+    return VRAM_WAITS_CONSUMER;
+}
+
+void virtqueue_detach_element(VirtQueue *vq, const VirtQueueElement *elem, unsigned int len) {}
+
 /* --- the device */
 
 struct fake_gpu *fake_gpu_new(const struct fake_displays *displays)
@@ -184,7 +216,8 @@ struct fake_gpu *fake_gpu_new(const struct fake_displays *displays)
     g_queue_init(&fake->waiting);
     g = VIRTIO_GPU(&fake->vg);
     QTAILQ_INIT(&g->reslist);
-    QTAILQ_INIT(&g->fenceq);
+    QTAILQ_INIT(&fake->vg.held);
+    QTAILQ_INIT(&fake->vg.waiting);
     g->parent_obj.conf.max_outputs = FAKE_OUTPUTS;
     for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
         g->parent_obj.scanout[i].con = &fake->console[i].con;
@@ -213,7 +246,7 @@ uint32_t fake_gpu_command(struct fake_gpu *gpu, const uint8_t *bytes, size_t siz
     struct iovec pieces[2];
     void *copy = g_memdup2(bytes, size); /* exactly as long, so that a read too far is seen */
     size_t half = size / 2;
-    int held = g->inflight;
+    uint32_t held = gpu->vg.held_count;
 
     pieces[0] = (struct iovec){copy, half};
     pieces[1] = (struct iovec){(char *)copy + half, size - half};
@@ -223,7 +256,7 @@ uint32_t fake_gpu_command(struct fake_gpu *gpu, const uint8_t *bytes, size_t siz
     gpu->last_answer = 0;
     vram_handle_ctrl(VIRTIO_DEVICE(g), NULL);
     must(g_queue_is_empty(&gpu->waiting));
-    must(gpu->last_answer || g->inflight == held + 1);
+    must(gpu->last_answer || gpu->vg.held_count == held + 1);
     if (!gpu->last_answer) { /* nobody reads its words again */
         cmd->elem.out_sg = NULL;
         cmd->elem.out_num = 0;
@@ -251,7 +284,7 @@ void fake_gpu_let_go(struct fake_gpu *gpu)
         return;
     base->renderer_blocked = 0;
     vram_gl_flushed(base);
-    must(base->renderer_blocked || QTAILQ_EMPTY(&VIRTIO_GPU(base)->fenceq));
+    must(base->renderer_blocked || QTAILQ_EMPTY(&gpu->vg.held));
 }
 
 void fake_gpu_time_passes(struct fake_gpu *gpu)
@@ -265,25 +298,18 @@ void fake_gpu_time_passes(struct fake_gpu *gpu)
 
 uint32_t fake_gpu_held(struct fake_gpu *gpu)
 {
-    return (uint32_t)VIRTIO_GPU(&gpu->vg)->inflight;
+    return gpu->vg.held_count;
 }
 
 void fake_gpu_reset(struct fake_gpu *gpu)
 {
     VirtIOGPU *g = VIRTIO_GPU(&gpu->vg);
-    struct virtio_gpu_ctrl_command *cmd;
 
-    gpu->vg.held_for_flip = 0;
-    gpu->vg.unpaced = false;
+    vram_queue_reset(&gpu->vg);
     vram_scanout_reset(&gpu->vg);
     vrl_table_reset(gpu->vg.table);
     while (!QTAILQ_EMPTY(&g->reslist))
         drop_2d(g, QTAILQ_FIRST(&g->reslist));
-    while ((cmd = QTAILQ_FIRST(&g->fenceq))) {
-        QTAILQ_REMOVE(&g->fenceq, cmd, next);
-        g_free(cmd);
-        g->inflight--;
-    }
     g->parent_obj.renderer_blocked = 0;
     gpu->timer_runs = false;
     must(gpu->dmabufs == 0);
@@ -292,13 +318,13 @@ void fake_gpu_reset(struct fake_gpu *gpu)
 void fake_gpu_check(struct fake_gpu *gpu)
 {
     const VramGPU *vg = &gpu->vg;
-    const VirtIOGPU *g = &vg->parent_obj;
     const struct virtio_gpu_ctrl_command *cmd;
-    int held = 0;
+    uint32_t held = 0;
 
-    QTAILQ_FOREACH(cmd, &g->fenceq, next)
+    QTAILQ_FOREACH(cmd, &vg->held, next)
     held++;
-    must(held == g->inflight);
+    must(held == vg->held_count);
+    must(QTAILQ_EMPTY(&vg->waiting));
     must(!held || gpu->timer_runs); /* a consumer holds the guest for a bounded time */
     for (unsigned i = 0; i < FAKE_OUTPUTS; i++) {
         const VramScanout *s = &vg->scanout[i];
