@@ -13,7 +13,7 @@
 
 #define FLUSH_TIMEOUT_MS 500
 
-static void arm_timer(VramGPU *vg)
+void vram_flush_timer_arm(VramGPU *vg)
 {
     if (timer_pending(vg->flush_timer))
         return;
@@ -30,7 +30,7 @@ static void hold_answer(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
                cmd->cmd_hdr.fence_id, g->inflight);
     if (vram_scanout_flip_pending(vg))
         vg->held_for_flip++;
-    arm_timer(vg);
+    vram_flush_timer_arm(vg);
 }
 
 /* Answers the oldest @count of the held commands. */
@@ -59,7 +59,7 @@ static void next_frame(VramGPU *vg)
     if (!VIRTIO_GPU_BASE(vg)->renderer_blocked)
         answer_held(g, g->inflight);
     else if (g->inflight)
-        arm_timer(vg);
+        vram_flush_timer_arm(vg);
 }
 
 void vram_frame_taken(VramGPU *vg, int blocked_before)
