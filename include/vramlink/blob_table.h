@@ -334,21 +334,16 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
  * { "totals":
  * {"commands","commands_by_type":{name: count},"flips","superseded","flushes","exports","exports_failed",
- *              "imports","imports_failed","views","bytes_copied","revocations","held_over","command_errors",
- *              "errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
- * {"flips","superseded","flushes","exports","exports_failed","views","bytes_copied","stills","stills_lost",
- *              "revocations",
- *              "command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
+ *              "imports","imports_failed","views","bytes_copied","stills","stills_lost","revocations",
+ *              "held_over","command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
  *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
  * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
  * (create or attach named memory that is not readable). plan, reason, ranges, export_us, dmabufs, region,
  * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Tombstones
  * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. "imports" are those
- * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). */
- * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Blobs
- * whose pixels are converted for a display have "shown": how. Tombstones have "revoked": why. "dmabuf_fds"
- * counts what is open now, "extents" what is kept now. */
+ * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). Blobs whose
+ * pixels are converted for a display have "shown": how. */
 char *vrl_table_stats_json(const struct vrl_table *table);
 
 #ifdef __cplusplus
