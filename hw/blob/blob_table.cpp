@@ -232,6 +232,12 @@ void BlobTable::count(vrl_event event) noexcept
     case VRL_EVENT_IMPORT_FAILED:
         ++resources_.counters.imports_failed;
         break;
+    case VRL_EVENT_STILL:
+        ++resources_.counters.stills;
+        break;
+    case VRL_EVENT_STILL_LOST:
+        ++resources_.counters.stills_lost;
+        break;
     }
 }
 

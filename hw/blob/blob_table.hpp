@@ -63,10 +63,23 @@ class BlobTable {
     void flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32_t y, uint32_t width,
                uint32_t height) noexcept;
 
+    struct Target {
+        void *pixels;
+        uint32_t stride; ///< bytes
+    };
+    struct Part {
+        uint32_t x, y, width, height; ///< pixels
+    };
+    /// XRGB8888 of a part of a YUV framebuffer, to the same place of @p to.
+    bool convert(uint32_t id, const vrl_framebuffer &fb, const Target &to, const Part &part);
+
+    void tell_shown(uint32_t id, const char *how);
     void count(vrl_event event) noexcept;
     void count_command(uint32_t type) noexcept { resources_.counters.commands.add(type); }
+    void count_copied(uint64_t bytes) noexcept { resources_.counters.bytes_copied += bytes; }
     void count_error(vrl_status status) noexcept;
     [[nodiscard]] Log &log() noexcept { return resources_.log; }
+    [[nodiscard]] Resources &resources() noexcept { return resources_; }
     [[nodiscard]] std::string stats_json() const;
 
   private:
@@ -93,6 +106,8 @@ class BlobTable {
     void release(Blob &blob, State next) noexcept;
     void let_go(Blob &blob, State next) noexcept;
     void give_back(Blob &blob) noexcept;
+    void gather_plane(CpuView &view, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
+                      uint32_t height) noexcept;
     void remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal);
 
     vrl_ops ops_;

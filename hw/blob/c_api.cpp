@@ -4,10 +4,13 @@
 
 #include "hw/blob/c_api.hpp"
 
+#include "hw/blob/still.hpp"
+
 #include <cstring>
 #include <exception>
 #include <new>
 #include <span>
+#include <utility>
 
 namespace {
 
@@ -137,22 +140,10 @@ vrl_plan vrl_table_plan(const vrl_table *table, uint32_t id)
     return table->blobs.plan(id);
 }
 
-vrl_status vrl_framebuffer_init(vrl_table *table, uint32_t id, uint32_t fb_width, uint32_t fb_height,
-                                uint32_t bytes_pp, uint32_t stride, uint32_t plane_offset, uint32_t r_x,
-                                uint32_t r_y, uint32_t r_width, uint32_t r_height, vrl_framebuffer *out)
+vrl_status vrl_framebuffer_init(vrl_table *table, uint32_t id, const vrl_framebuffer_request *request,
+                                vrl_framebuffer *out)
 {
-    const vramlink::FramebufferRequest request{
-        .width = fb_width,
-        .height = fb_height,
-        .bytes_pp = bytes_pp,
-        .stride = stride,
-        .plane_offset = plane_offset,
-        .x = r_x,
-        .y = r_y,
-        .rect_width = r_width,
-        .rect_height = r_height,
-    };
-    return guarded([&] { return table->blobs.framebuffer(id, request, *out); });
+    return guarded([&] { return table->blobs.framebuffer(id, *request, *out); });
 }
 
 bool vrl_table_dmabuf(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, int *fd)
@@ -199,6 +190,62 @@ void vrl_table_flush(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, u
                      uint32_t width, uint32_t height)
 {
     table->blobs.flush(id, *fb, x, y, width, height);
+}
+
+bool vrl_table_convert(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, void *to, uint32_t to_stride,
+                       uint32_t x, uint32_t y, uint32_t width, uint32_t height)
+{
+    try {
+        return table->blobs.convert(id, *fb, {to, to_stride}, {x, y, width, height});
+    } catch (const std::exception &) {
+        return false;
+    }
+}
+
+void vrl_table_tell_shown(vrl_table *table, uint32_t id, const char *how)
+{
+    try {
+        table->blobs.tell_shown(id, how);
+    } catch (const std::exception &) {
+        return; // only the words are lost
+    }
+}
+
+void vrl_table_count_copied(vrl_table *table, uint64_t bytes)
+{
+    table->blobs.count_copied(bytes);
+}
+
+struct vrl_still {
+    vramlink::Still still;
+};
+
+vrl_still *vrl_still_new(vrl_table *table, uint32_t stride, uint32_t height)
+{
+    try {
+        auto made = vramlink::Still::make(stride, height, table->blobs.resources());
+        if (made)
+            return new vrl_still{std::move(*made)};
+        table->blobs.log().say(VRL_LOG_HOST, made.error().text);
+    } catch (const std::exception &) {
+        table->blobs.log().say(VRL_LOG_HOST, "no memory for a still");
+    }
+    return nullptr;
+}
+
+void vrl_still_free(vrl_still *still)
+{
+    delete still;
+}
+
+void *vrl_still_pixels(vrl_still *still)
+{
+    return still->still.pixels();
+}
+
+int vrl_still_dmabuf(const vrl_still *still)
+{
+    return still->still.dmabuf();
 }
 
 void vrl_table_count(vrl_table *table, vrl_event event)

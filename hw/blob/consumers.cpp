@@ -3,6 +3,8 @@
 // BlobTable, the half that consumers call: framebuffers, dma-bufs, CPU views, flushes.
 
 #include "hw/blob/blob_table.hpp"
+#include "hw/blob/layouts.hpp"
+#include "hw/view/yuv.hpp"
 #include "vramlink/checked.hpp"
 
 #include <fmt/format.h>
@@ -30,7 +32,8 @@ vrl_status BlobTable::framebuffer(uint32_t id, const FramebufferRequest &request
 int BlobTable::dmabuf(uint32_t id, const vrl_framebuffer &fb)
 {
     Blob *blob = backed(id);
-    if (blob == nullptr || fb.start >= blob->facts.size)
+    const auto end = framebuffer_end(fb);
+    if (blob == nullptr || !end || *end > blob->facts.size)
         return -1;
     return blob->backing->dmabuf(fb.start, blob->facts);
 }
@@ -85,6 +88,53 @@ void BlobTable::flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32
     uint64_t at = fb.start + static_cast<uint64_t>(y) * fb.stride + static_cast<uint64_t>(x) * fb.bytes_pp;
     for (uint32_t i = 0; i < height; ++i, at += fb.stride)
         resources_.counters.bytes_copied += view->gather(at, row);
+    for (uint32_t i = 1; i < fb.layout.nr_planes && i < VRL_MAX_PLANES; ++i)
+        gather_plane(*view, fb, i, y, height);
+}
+
+/// Whole rows: nobody reads these planes but a conversion.
+void BlobTable::gather_plane(CpuView &view, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
+                             uint32_t height) noexcept
+{
+    const vrl_samples &sample = fb.layout.plane[number];
+    const vrl_plane &plane = fb.more[number - 1];
+    const uint64_t row = (uint64_t{fb.width} + sample.across - 1) / sample.across * sample.bytes;
+    const uint32_t last = (y + height + sample.down - 1) / sample.down;
+    for (uint32_t i = y / sample.down; i < last; ++i)
+        resources_.counters.bytes_copied += view.gather(plane.start + uint64_t{i} * plane.stride, row);
+}
+
+void BlobTable::tell_shown(uint32_t id, const char *how)
+{
+    if (Blob *blob = backed(id))
+        blob->facts.shown = how;
+}
+
+bool BlobTable::convert(uint32_t id, const vrl_framebuffer &fb, const Target &to, const Part &part)
+{
+    if (!is_yuv(fb.layout) || !vrl_layout_is_linear(&fb.layout) || !fits(part.x, part.width, fb.width) ||
+        !fits(part.y, part.height, fb.height))
+        return false;
+    const auto converter = YuvConverter::get();
+    const auto *first = static_cast<const std::byte *>(view(id, fb));
+    if (!converter || first == nullptr)
+        return false;
+    const vrl_samples &chroma = fb.layout.plane[1];
+    const uint32_t x = part.x - part.x % chroma.across;
+    const uint32_t y = part.y - part.y % chroma.down;
+    const std::byte *blob = first - fb.start;
+    const YuvPlanes from{
+        .luma = first + uint64_t{y} * fb.stride + uint64_t{x} * fb.bytes_pp,
+        .chroma = blob + fb.more[0].start + uint64_t{y / chroma.down} * fb.more[0].stride +
+                  uint64_t{x / chroma.across} * chroma.bytes,
+        .luma_stride = fb.stride,
+        .chroma_stride = fb.more[0].stride,
+    };
+    constexpr uint32_t xrgb = 4;
+    auto *target = static_cast<std::byte *>(to.pixels) + uint64_t{y} * to.stride + uint64_t{x} * xrgb;
+    return (*converter)
+        ->convert(fb.layout.fourcc, from, part.x + part.width - x, part.y + part.height - y, target,
+                  to.stride);
 }
 
 } // namespace vramlink

@@ -36,6 +36,7 @@ struct Facts {
     uint64_t export_us = 0;        ///< microseconds that the export of the whole blob took
     std::vector<uint64_t> dmabufs; ///< inodes, in the order of export
     const char *view = "none";     ///< "direct", "mapped" or "copied" once a CPU consumer asked
+    std::string shown;             ///< how, when a display gets other pixels than the blob's
     std::string revoked;           ///< why, for tombstones
 };
 static_assert(std::is_nothrow_move_assignable_v<Facts>, "the history takes it without fail");

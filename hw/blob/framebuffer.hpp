@@ -13,19 +13,13 @@
 
 namespace vramlink {
 
-/// The whole framebuffer and the visible rectangle in it, as the guest says them.
-struct FramebufferRequest {
-    uint32_t width, height; ///< pixels
-    uint32_t bytes_pp;
-    uint32_t stride;                        ///< bytes
-    uint32_t plane_offset;                  ///< bytes
-    uint32_t x, y, rect_width, rect_height; ///< pixels
-};
+using FramebufferRequest = vrl_framebuffer_request;
 
 /// Checks @p request against a blob of @p blob_size bytes.
 Answer<vrl_framebuffer> make_framebuffer(uint64_t blob_size, const FramebufferRequest &request);
 
-/// The byte behind the last pixel of @p fb; none when that does not fit 64 bits or the rectangle is empty.
+/// The byte behind the last pixel of @p fb, in whichever plane; none when that does not fit 64 bits or the
+/// rectangle is empty.
 [[nodiscard]] std::optional<uint64_t> framebuffer_end(const vrl_framebuffer &fb) noexcept;
 
 } // namespace vramlink

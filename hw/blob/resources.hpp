@@ -46,6 +46,8 @@ struct Counters {
     uint64_t imports_failed = 0;
     uint64_t views = 0;
     uint64_t bytes_copied = 0;
+    uint64_t stills = 0;
+    uint64_t stills_lost = 0;
     uint64_t revocations = 0;
     uint64_t held_over = 0; ///< blobs whose dma-buf a consumer still held when the wait for it was over
     uint64_t command_errors = 0;

@@ -75,6 +75,8 @@ Json to_json(const Facts &facts)
         {"dmabufs", facts.dmabufs}, {"region", facts.region},
         {"view", facts.view},
     };
+    if (!facts.shown.empty())
+        json["shown"] = facts.shown;
     if (!facts.revoked.empty())
         json["revoked"] = facts.revoked;
     return json;
@@ -110,6 +112,8 @@ std::string BlobTable::stats_json() const
         {"imports_failed", counters.imports_failed + probed.failed},
         {"views", counters.views},
         {"bytes_copied", counters.bytes_copied},
+        {"stills", counters.stills},
+        {"stills_lost", counters.stills_lost},
         {"revocations", counters.revocations},
         {"held_over", counters.held_over},
         {"command_errors", counters.command_errors},

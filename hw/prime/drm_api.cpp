@@ -55,6 +55,8 @@ ConnectorInfo describe(int fd, const drmModeRes &resources, const drmModeConnect
     info.type_index = connector.connector_type_id;
     info.connected = connector.connection == DRM_MODE_CONNECTED;
     info.possible_crtcs = possible_crtcs(fd, resources, connector);
+    info.width_mm = connector.mmWidth;
+    info.height_mm = connector.mmHeight;
     info.modes.assign(connector.modes, connector.modes + connector.count_modes);
     if (connector.encoder_id) {
         const EncoderPtr encoder(drmModeGetEncoder(fd, connector.encoder_id));

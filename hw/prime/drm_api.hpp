@@ -48,7 +48,8 @@ struct ConnectorInfo {
     bool connected = false;
     uint32_t current_crtc = 0; ///< 0: none
     std::vector<uint32_t> possible_crtcs;
-    std::vector<drmModeModeInfo> modes; ///< as the driver orders them, preferred first by custom
+    uint32_t width_mm = 0, height_mm = 0; ///< 0: not known
+    std::vector<drmModeModeInfo> modes;   ///< as the driver orders them, preferred first by custom
 };
 
 /// What a CRTC shows.

@@ -58,6 +58,12 @@ std::string KmsOutput::describe() const
                        mode_.hdisplay, mode_.vdisplay, mode_.vrefresh);
 }
 
+KmsOutput::Screen KmsOutput::screen() const
+{
+    const drmModeModeInfo preferred = idle_mode(connector_);
+    return {preferred.hdisplay, preferred.vdisplay, connector_.width_mm, connector_.height_mm};
+}
+
 Result<void> KmsOutput::set(uint32_t framebuffer, const drmModeModeInfo &mode)
 {
     CrtcState state;

@@ -51,6 +51,12 @@ class KmsOutput {
 
     [[nodiscard]] DrmDevice &device() const { return device_; }
     [[nodiscard]] const drmModeModeInfo &mode() const { return mode_; }
+
+    struct Screen {
+        uint32_t width, height;       ///< pixels of the mode that the screen prefers
+        uint32_t width_mm, height_mm; ///< 0: not known
+    };
+    [[nodiscard]] Screen screen() const;
     [[nodiscard]] std::string describe() const;
 
   private:

@@ -10,12 +10,26 @@
 #include "block/aio.h"
 #include "qemu/main-loop.h"
 
-#include <drm_fourcc.h>
-
 static bool same_framebuffer(const struct vrl_framebuffer *a, const struct vrl_framebuffer *b)
 {
-    return a->width == b->width && a->height == b->height && a->bytes_pp == b->bytes_pp &&
-           a->stride == b->stride && a->start == b->start;
+    for (uint32_t i = 1; i < a->layout.nr_planes; i++) {
+        if (a->more[i - 1].start != b->more[i - 1].start || a->more[i - 1].stride != b->more[i - 1].stride)
+            return false;
+    }
+    return a->width == b->width && a->height == b->height && a->stride == b->stride && a->start == b->start &&
+           a->layout.fourcc == b->layout.fourcc;
+}
+
+/* Whether a QemuDmaBuf can say where the planes are. */
+static bool can_be_described(const struct vrl_framebuffer *fb)
+{
+    if (fb->layout.nr_planes > VRAMLINK_DMABUF_PLANES)
+        return false;
+    for (uint32_t i = 1; i < fb->layout.nr_planes; i++) {
+        if (fb->more[i - 1].start < fb->start || fb->more[i - 1].start - fb->start > UINT32_MAX)
+            return false;
+    }
+    return true;
 }
 
 static void unblock(void *con)
@@ -58,7 +72,7 @@ static VramKnownBuffer *find_known(VramScanout *s)
     for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++) {
         VramKnownBuffer *known = &s->known[i];
 
-        if (known->id == s->id && known->format == s->format && same_framebuffer(&known->fb, &s->fb))
+        if (known->id == s->id && same_framebuffer(&known->fb, &s->fb))
             return known;
     }
     return NULL;
@@ -84,7 +98,7 @@ VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id)
 
     if (known)
         return known;
-    if (!vrl_table_dmabuf(vg->table, s->id, &s->fb, &fd))
+    if (!can_be_described(&s->fb) || !vrl_table_dmabuf(vg->table, s->id, &s->fb, &fd))
         return NULL;
     known = choose_victim(s);
     vram_buffer_drop(vg->parent_obj.parent_obj.scanout[scanout_id].con, known);
@@ -92,8 +106,7 @@ VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id)
         .id = s->id,
         .fb = s->fb,
         .format = s->format,
-        .dmabuf = vramlink_dmabuf_new(s->fb.width, s->fb.height, s->fb.stride,
-                                      qemu_pixman_to_drm_format(s->format), DRM_FORMAT_MOD_INVALID, fd),
+        .dmabuf = vramlink_dmabuf_new(&s->fb, fd),
     };
     return known;
 }

@@ -293,6 +293,7 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         attach_backing(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+        vram_still_take(vg, id);
         detach(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_UNREF:

@@ -12,28 +12,32 @@
 #include <dlfcn.h>
 
 #include "ui/console-priv.h"
+#include "ui/qemu-pixman.h"
 #include "ui/surface.h"
 
 /* The frame on the scanout in memory of its own; NULL when the CPU cannot see it. */
 static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s)
 {
     const VramKnownBuffer *shown = s->current;
-    void *pixels = vrl_table_view(vg->table, shown->id, &shown->fb);
-    pixman_image_t *image;
+    const struct vrl_framebuffer *fb = shown ? &shown->fb : &s->fb;
+    VramDamage all = {0, 0, fb->width, fb->height};
     DisplaySurface *surface;
 
-    if (!pixels)
-        return NULL;
-    vrl_table_flush(vg->table, shown->id, &shown->fb, 0, 0, shown->fb.width, shown->fb.height);
-    image = pixman_image_create_bits(shown->format, (int)shown->fb.width, (int)shown->fb.height, pixels,
-                                     (int)shown->fb.stride);
-    if (!image)
-        return NULL;
-    surface = qemu_create_displaysurface((int)shown->fb.width, (int)shown->fb.height);
-    pixman_image_composite(PIXMAN_OP_SRC, image, NULL, surface->image, 0, 0, 0, 0, 0, 0,
-                           (uint16_t)shown->fb.width, (uint16_t)shown->fb.height);
-    pixman_image_unref(image);
-    return surface;
+    if (s->still_image) {
+        all.width = (uint32_t)pixman_image_get_width(s->still_image);
+        all.height = (uint32_t)pixman_image_get_height(s->still_image);
+    }
+    surface = qemu_create_displaysurface((int)all.width, (int)all.height);
+    if (s->still_image) {
+        pixman_image_composite(PIXMAN_OP_SRC, s->still_image, NULL, surface->image, 0, 0, 0, 0, 0, 0,
+                               (uint16_t)all.width, (uint16_t)all.height);
+        return surface;
+    }
+    vrl_table_flush(vg->table, shown->id, fb, 0, 0, all.width, all.height);
+    if (vram_frame_copy(vg, shown->id, fb, shown->format, surface->image, &all, INT64_MAX))
+        return surface;
+    qemu_free_displaysurface(surface);
+    return NULL;
 }
 
 /* Lends the console the frame for as long as the waiting screendumps need to take a reference on it. */
@@ -58,8 +62,8 @@ static void gfx_update(void *opaque)
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         QemuConsole *con = vg->parent_obj.parent_obj.scanout[i].con;
 
-        if (con && vg->scanout[i].showing == VRAM_SHOWING_DMABUF && con->scanout.kind == SCANOUT_DMABUF &&
-            !qemu_co_queue_empty(&con->dump_queue))
+        if (con && (vg->scanout[i].current || vg->scanout[i].still_image) &&
+            con->scanout.kind == SCANOUT_DMABUF && !qemu_co_queue_empty(&con->dump_queue))
             serve(vg, con, &vg->scanout[i]);
     }
 }
@@ -90,6 +94,17 @@ VramTaker vram_console_taker(const QemuConsole *con)
             return known[i].taker;
     }
     return VRAM_TAKER_PASSES_ON;
+}
+
+bool vram_console_takes(QemuConsole *con, pixman_format_code_t format)
+{
+    if (PIXMAN_FORMAT_R(format) != 8) /* 10 bits, which VNC and clients of D-Bus do not know */
+        return false;
+    if (!con->gl)
+        return dpy_gfx_check_format(con, format);
+    /* QEMU makes textures of these and asserts that there are no others (ui/console-gl.c). */
+    return format == PIXMAN_BE_b8g8r8x8 || format == PIXMAN_BE_b8g8r8a8 || format == PIXMAN_BE_x8r8g8b8 ||
+           format == PIXMAN_BE_a8r8g8b8;
 }
 
 unsigned vram_console_outstanding(const QemuConsole *con)

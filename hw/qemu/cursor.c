@@ -5,6 +5,8 @@
  */
 #include "hw/qemu/vram-gpu.h"
 
+#include <drm_fourcc.h>
+
 /* virtio 1.3, 5.7.6.10: cursors are that wide and high. */
 #define CURSOR_SIZE 64
 
@@ -12,6 +14,14 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
 {
     VramGPU *vg = VRAM_GPU(g);
     uint32_t width = s->current_cursor->width, height = s->current_cursor->height;
+    const struct vrl_framebuffer_request request = {
+        .layout = vrl_layout_packed(DRM_FORMAT_ARGB8888),
+        .width = width,
+        .height = height,
+        .rect_width = width,
+        .rect_height = height,
+        .stride = {width * 4},
+    };
     struct vrl_framebuffer fb;
     const void *pixels;
 
@@ -20,8 +30,7 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
         return;
     }
     if (!vrl_table_is_backed(vg->table, resource_id) ||
-        vrl_framebuffer_init(vg->table, resource_id, width, height, 4, width * 4, 0, 0, 0, width, height,
-                             &fb) != VRL_OK)
+        vrl_framebuffer_init(vg->table, resource_id, &request, &fb) != VRL_OK)
         return;
     pixels = vrl_table_view(vg->table, resource_id, &fb);
     if (!pixels)

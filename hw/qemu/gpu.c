@@ -13,6 +13,9 @@
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 
+/* How long the VM may stand still for a frame that a moving buffer leaves on the screen. */
+#define STILL_MS 50
+
 /* What the user called the device: the id of the function around it. */
 const char *vram_user_id(VramGPU *vg)
 {
@@ -109,6 +112,26 @@ static bool open_prime_node(VramGPU *vg, Error **errp)
     return false;
 }
 
+static bool parse_layouts(VramGPU *vg, Error **errp)
+{
+    char *why = NULL;
+
+    vg->layouts = vrl_layouts_parse(vg->layouts_text, &why);
+    if (vg->layouts)
+        return true;
+    error_setg(errp, "vramlink: layouts: %s", why ? why : "no memory");
+    error_append_hint(errp, "layouts is a list such as NV12,P010,XR24:0x0100000000000002.\n");
+    free(why);
+    return false;
+}
+
+/* After a failure, and when the device goes. */
+static void free_table(VramGPU *vg)
+{
+    g_clear_pointer(&vg->table, vrl_table_free);
+    g_clear_pointer(&vg->layouts, vrl_layouts_free);
+}
+
 static void realize(DeviceState *dev, Error **errp)
 {
     ERRP_GUARD();
@@ -120,8 +143,8 @@ static void realize(DeviceState *dev, Error **errp)
         error_setg(errp, "vramlink: no memory for the blob table");
         return;
     }
-    if (!open_prime_node(vg, errp)) {
-        g_clear_pointer(&vg->table, vrl_table_free);
+    if (!open_prime_node(vg, errp) || !parse_layouts(vg, errp)) {
+        free_table(vg);
         return;
     }
     /* The parent refuses blobs on a host without udmabuf; we do not need it. Features are read later. */
@@ -129,7 +152,7 @@ static void realize(DeviceState *dev, Error **errp)
     VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->realize(dev, errp);
     set_blob(vg, true);
     if (*errp) {
-        g_clear_pointer(&vg->table, vrl_table_free);
+        free_table(vg);
         return;
     }
     vg->parent_reset_bh = g->reset_bh;
@@ -159,7 +182,7 @@ static void unrealize(DeviceState *dev)
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
     vram_readers_free(vg);
-    g_clear_pointer(&vg->table, vrl_table_free);
+    free_table(vg);
     g_clear_pointer(&vg->parent_reset_bh, qemu_bh_delete);
     VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->unrealize(dev);
 }
@@ -201,6 +224,8 @@ void vram_add_stats_property(ObjectClass *klass)
 
 static const Property properties[] = {
     DEFINE_PROP_STRING("prime-node", VramGPU, prime_node),
+    DEFINE_PROP_STRING("layouts", VramGPU, layouts_text),
+    DEFINE_PROP_UINT32("still-ms", VramGPU, still_ms, STILL_MS),
 };
 
 void vram_gpu_instance_init(Object *obj)
@@ -208,6 +233,7 @@ void vram_gpu_instance_init(Object *obj)
     VramGPU *vg = VRAM_GPU(obj);
 
     vg->prime_node = g_strdup("auto");
+    vg->layouts_text = g_strdup("");
     QTAILQ_INIT(&vg->held);
     QTAILQ_INIT(&vg->waiting);
 }
@@ -229,6 +255,13 @@ void vram_gpu_class_init(ObjectClass *klass)
         klass, "prime-node",
         "GPU that must be able to import a blob for it to be shared: auto (the "
         "display's own, where QEMU imports), off, or a DRM device's path");
+    object_class_property_set_description(
+        klass, "layouts",
+        "formats beyond virtio-gpu's, and modifiers, that the guest's buffers have: FOURCC or "
+        "FOURCC:MODIFIER, comma-separated");
+    object_class_property_set_description(
+        klass, "still-ms",
+        "milliseconds that copying a frame may take when the guest moves its buffer; 0: never");
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
     vram_add_stats_property(klass);
 }

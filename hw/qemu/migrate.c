@@ -16,7 +16,7 @@
 #include "qemu/error-report.h"
 #include "system/runstate.h"
 
-#define BLOBS_VERSION 1
+#define BLOBS_VERSION 2
 
 /* A blob that came with the stream and is not in the table yet. */
 typedef struct Arrival {
@@ -98,6 +98,10 @@ static void put_scanout(QEMUFile *f, const VramScanout *s)
     qemu_put_be32(f, s->fb.height);
     qemu_put_be32(f, s->fb.stride);
     qemu_put_be64(f, s->fb.start);
+    for (size_t i = 0; i < ARRAY_SIZE(s->fb.more); i++) {
+        qemu_put_be32(f, s->fb.more[i].stride);
+        qemu_put_be64(f, s->fb.more[i].start);
+    }
 }
 
 static int put(QEMUFile *f, void *opaque, size_t size, const VMStateField *field, JSONWriter *vmdesc)
@@ -146,6 +150,10 @@ static void get_scanout(QEMUFile *f, VramScanout *s)
     s->fb.height = qemu_get_be32(f);
     s->fb.stride = qemu_get_be32(f);
     s->fb.start = qemu_get_be64(f);
+    for (size_t i = 0; i < ARRAY_SIZE(s->fb.more); i++) {
+        s->fb.more[i].stride = qemu_get_be32(f);
+        s->fb.more[i].start = qemu_get_be64(f);
+    }
 }
 
 static int get(QEMUFile *f, void *opaque, size_t size, const VMStateField *field)

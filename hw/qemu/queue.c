@@ -14,7 +14,7 @@
 
 #define FLUSH_TIMEOUT_MS 500
 
-static void arm_timer(VramGPU *vg)
+void vram_flush_timer_arm(VramGPU *vg)
 {
     if (timer_pending(vg->flush_timer))
         return;
@@ -29,7 +29,7 @@ static void hold_answer(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
                cmd->cmd_hdr.fence_id, vg->held_count);
     if (vram_scanout_flip_pending(vg))
         vg->held_for_flip++;
-    arm_timer(vg);
+    vram_flush_timer_arm(vg);
 }
 
 /* QEMU's 3D module answers it when its fence has passed. */
@@ -68,7 +68,7 @@ static void next_frame(VramGPU *vg)
     if (!VIRTIO_GPU_BASE(vg)->renderer_blocked)
         answer_held(vg, vg->held_count);
     else if (vg->held_count)
-        arm_timer(vg);
+        vram_flush_timer_arm(vg);
     vram_gl_poll(vg);
 }
 

@@ -34,6 +34,17 @@
 /* Flips go round between a few buffers; a QemuDmaBuf is kept for each of these per scanout. */
 #define VRAM_KNOWN_BUFFERS 8
 
+/* A frame in a blob. */
+typedef struct VramFrame {
+    struct vrl_framebuffer fb;
+    pixman_format_code_t format; /* 0: YUV, or nothing that pixman knows */
+} VramFrame;
+
+/* A part of a scanout, in its own pixels. */
+typedef struct VramDamage {
+    uint32_t x, y, width, height;
+} VramDamage;
+
 /* A buffer as QEMU's consoles want it, kept from flip to flip. */
 typedef struct VramKnownBuffer {
     uint32_t id; /* 0: free slot */
@@ -42,7 +53,12 @@ typedef struct VramKnownBuffer {
     QemuDmaBuf *dmabuf; /* its fd is the table's */
 } VramKnownBuffer;
 
-typedef enum VramShowing { VRAM_SHOWING_NOTHING, VRAM_SHOWING_DMABUF, VRAM_SHOWING_SURFACE } VramShowing;
+typedef enum VramShowing {
+    VRAM_SHOWING_NOTHING,
+    VRAM_SHOWING_DMABUF,
+    VRAM_SHOWING_SURFACE,
+    VRAM_SHOWING_STILL, /* the last frame of a blob whose memory the guest has detached */
+} VramShowing;
 
 /* What the guest bound to a scanout, kept while the blob has no backing, so that the picture comes back with
  * ATTACH_BACKING: Linux sends no SET_SCANOUT_BLOB for a framebuffer that it believes to be shown
@@ -51,15 +67,19 @@ typedef struct VramScanout {
     uint32_t id; /* 0: no blob of ours */
     struct vrl_framebuffer fb;
     pixman_format_code_t format;
-    uint32_t guest_format; /* enum virtio_gpu_formats, as the guest said it */
+    uint32_t guest_format; /* enum virtio_gpu_formats or a fourcc, as the guest said it */
     uint32_t x, y;         /* the rectangle's place in the framebuffer, for damage */
     VramShowing showing;
-    uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending */
+    uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending; 0: none */
+    bool converted;           /* the surface is a copy in XRGB8888, brought up to date with each flush */
     bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
     bool flush_pending;       /* and flushed */
     VramKnownBuffer *current; /* while showing a dma-buf */
     VramKnownBuffer known[VRAM_KNOWN_BUFFERS];
     unsigned next_victim;
+    struct vrl_still *still; /* a still that is shown as a dma-buf, and what QEMU knows of it */
+    QemuDmaBuf *still_dmabuf;
+    pixman_image_t *still_image;
     uint32_t console_width, console_height; /* what the console was told; outlives bindings */
 } VramScanout;
 
@@ -82,7 +102,10 @@ typedef struct VramGPU {
 
     VramGLBlobs *gl; /* NULL: the plain device */
 
-    char *prime_node; /* property prime-node: "auto", "off", or a DRM device's path */
+    char *prime_node;   /* property prime-node: "auto", "off", or a DRM device's path */
+    char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
+    struct vrl_layouts *layouts;
+    uint32_t still_ms; /* property still-ms: how long copying a still may take; 0: no stills */
 
     struct vrl_table *table;
     VramRegions *regions;
@@ -137,6 +160,8 @@ void vram_queue_reset(VramGPU *vg);
 bool vram_flush_must_wait(const VramGPU *vg);
 /* Late readers have read: flushes that waited for them are answered. */
 void vram_reads_done(VramGPU *vg);
+/* From now on a consumer may hold flushes and flips for half a second. */
+void vram_flush_timer_arm(VramGPU *vg);
 
 /* --- readers.c: displays that read a surface later read it before the flush is answered. */
 void vram_readers_new(VramGPU *vg);
@@ -171,12 +196,36 @@ void vram_scanout_hide(VramGPU *vg, bool hide);
 /* Binds and shows what an incoming migration says was bound; @arrived is checked like the guest's words. */
 void vram_scanout_arrive(VramGPU *vg, uint32_t scanout_id, const VramScanout *arrived);
 
+/* --- show.c: displays of the scanout let go of whatever they show. */
+void vram_let_go(VramGPU *vg, uint32_t scanout_id);
+/* Hands the displays what is bound; the flip is pending when they hold the frame before. */
+enum vrl_status vram_show(VramGPU *vg, uint32_t scanout_id);
+/* Tells them what has changed of it. */
+void vram_present(VramGPU *vg, uint32_t scanout_id, const VramDamage *damage);
+/* The same for a dma-buf of any kind. */
+void vram_console_update(VramGPU *vg, QemuConsole *con, const VramDamage *damage);
+
 /* --- buffers.c: a drawing that the display has not finished is waited for no longer. */
 void vram_buffer_settle(QemuConsole *con, const VramKnownBuffer *known);
 /* Displays let go of the buffer's import; the slot is free. */
 void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known);
 /* The buffer for what is bound to the scanout, made when it is new; NULL when it cannot be shared. */
 VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id);
+
+/* --- frame.c: how the pixels of a SET_SCANOUT_BLOB with this format lie, and pixman's name for it. False
+ * when the format is neither virtio-gpu's nor the user's. */
+bool vram_frame_layout(VramGPU *vg, uint32_t guest_format, struct vrl_layout *layout,
+                       pixman_format_code_t *format);
+/* Copies, and converts where @to has another format, @part of the frame to the same place of @to, through the
+ * CPU's view. False when there is none, or when it is not done at @deadline (g_get_monotonic_time()). */
+bool vram_frame_copy(VramGPU *vg, uint32_t id, const struct vrl_framebuffer *fb, pixman_format_code_t format,
+                     pixman_image_t *to, const VramDamage *part, int64_t deadline);
+
+/* --- still.c: scanouts that show the blob keep its frame, and consumers let go of it. To be called before
+ * the guest's DETACH_BACKING. */
+void vram_still_take(VramGPU *vg, uint32_t id);
+/* Something else is shown now. */
+void vram_still_drop(VramScanout *s);
 
 /* --- cursor.c */
 void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id);
@@ -223,6 +272,8 @@ typedef enum VramTaker {
     VRAM_TAKER_PASSES_ON, /* hands the fd to another process (D-Bus, spice) */
 } VramTaker;
 VramTaker vram_console_taker(const QemuConsole *con);
+/* Whether all displays of the console can show a surface of this format. */
+bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
 /* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
  * dma-buf of ours. */
 bool vram_gl_is_software(void);

@@ -34,6 +34,11 @@ Result<Mapping> Mapping::of_file(int fd, uint64_t offset, uint64_t length)
     return make(length, PROT_READ, MAP_SHARED, fd, offset);
 }
 
+Result<Mapping> Mapping::writable(int fd, uint64_t length)
+{
+    return make(length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
 int Mapping::place(uint64_t at, int fd, uint64_t offset, uint64_t length) noexcept
 {
     const auto file_offset = static_cast<off_t>(offset);

@@ -37,6 +37,8 @@ class Mapping {
     [[nodiscard]] static Result<Mapping> reserve(uint64_t length);
     /// Private zeroed memory that takes host memory only where it is written.
     [[nodiscard]] static Result<Mapping> zeroed(uint64_t length);
+    /// The first @p length bytes of @p fd, shared, to be written.
+    [[nodiscard]] static Result<Mapping> writable(int fd, uint64_t length);
     /// @p length bytes at @p offset of @p fd, shared and read-only. Both are page aligned.
     [[nodiscard]] static Result<Mapping> of_file(int fd, uint64_t offset, uint64_t length);
 

@@ -15,6 +15,9 @@
 #ifndef VRAMLINK_BLOB_TABLE_H
 #define VRAMLINK_BLOB_TABLE_H
 
+#include "vramlink/layout.h"
+#include "vramlink/still_name.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -136,25 +139,43 @@ struct vrl_limits {
 #define VRL_DEFAULT_MAX_EXTENTS_TOTAL (1024ull * 1024)
 #define VRL_DEFAULT_MAX_BYTES_COPIED (512ull * 1024 * 1024)
 
-/* A rectangle of pixels in a blob: where it starts and how its rows lie. */
-struct vrl_framebuffer {
-    uint32_t width, height; /* pixels of the visible rectangle */
-    uint32_t bytes_pp;      /* 4 for every format that virtio-gpu's 2D part knows */
-    uint32_t stride;        /* bytes from row to row */
-    uint64_t start;         /* byte in the blob where the rectangle's first pixel lies:
-                               plane offset + y * stride + x * bytes_pp, computed without overflow by
-                               vrl_framebuffer_init() */
+/* Where one plane of the rectangle starts. */
+struct vrl_plane {
+    uint64_t start;  /* byte in the blob */
+    uint32_t stride; /* bytes from row to row */
 };
 
-/* Computes and checks start. fb_width and fb_height describe the whole framebuffer, r_* the rectangle in it.
- * Refuses (VRL_ERR_INVALID_PARAMETER, one sentence through @table's log) empty rectangles, rectangles outside
- * the framebuffer, strides shorter than a row, and framebuffers that end past the blob. @id must be known:
- * VRL_ERR_INVALID_RESOURCE_ID otherwise, and for tombstones. */
+/* A rectangle of pixels in a blob: where it starts and how its rows lie. */
+struct vrl_framebuffer {
+    uint32_t width, height;                    /* pixels of the visible rectangle */
+    uint32_t bytes_pp;                         /* of the first plane */
+    uint32_t stride;                           /* bytes from row to row, of the first plane */
+    uint64_t start;                            /* byte in the blob where the rectangle's first pixel lies:
+                                                  plane offset + y * stride + x * bytes_pp, computed without
+                                                  overflow by vrl_framebuffer_init() */
+    struct vrl_layout layout;                  /* all zero is one packed linear plane, too */
+    struct vrl_plane more[VRL_MAX_PLANES - 1]; /* planes behind the first */
+};
+
+/* What SET_SCANOUT_BLOB says: the whole framebuffer, and the rectangle in it. */
+struct vrl_framebuffer_request {
+    struct vrl_layout layout;
+    uint32_t width, height;                 /* pixels */
+    uint32_t x, y, rect_width, rect_height; /* pixels */
+    uint32_t stride[VRL_MAX_PLANES];        /* bytes */
+    uint32_t offset[VRL_MAX_PLANES];        /* bytes in the blob */
+};
+
+/* Checks the request and computes where things start. Refuses (VRL_ERR_INVALID_PARAMETER, one sentence
+ * through
+ * @table's log) empty rectangles, rectangles outside the framebuffer or between the samples of a plane,
+ * strides shorter than a row, and planes that end past the blob. Of a layout that is not linear only the
+ * consumer's driver knows what lies where: its rectangle starts at 0,0, and no more planes are taken than the
+ * format has. @id must be known: VRL_ERR_INVALID_RESOURCE_ID otherwise, and for tombstones. */
 struct vrl_table;
-enum vrl_status vrl_framebuffer_init(struct vrl_table *table, uint32_t id, uint32_t fb_width,
-                                     uint32_t fb_height, uint32_t bytes_pp, uint32_t stride,
-                                     uint32_t plane_offset, uint32_t r_x, uint32_t r_y, uint32_t r_width,
-                                     uint32_t r_height, struct vrl_framebuffer *out);
+enum vrl_status vrl_framebuffer_init(struct vrl_table *table, uint32_t id,
+                                     const struct vrl_framebuffer_request *request,
+                                     struct vrl_framebuffer *out);
 
 /* @ops and @limits are copied. NULL when out of memory. */
 struct vrl_table *vrl_table_new(const struct vrl_ops *ops, void *opaque, const struct vrl_limits *limits);
@@ -265,6 +286,27 @@ void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_fram
 void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, uint32_t x,
                      uint32_t y, uint32_t width, uint32_t height);
 
+/* Makes XRGB8888 of a part of a YUV framebuffer (@fb->layout is one that vrl_layouts_parse() took): @width x
+ * @height pixels at (@x, @y), inside the framebuffer, to the same place of the pixels at @to. x and y are cut
+ * to whole samples, so a pixel more may be written on either side. False when the CPU cannot see the blob or
+ * the format is not YUV. Allocates nothing once there is a view. */
+bool vrl_table_convert(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, void *to,
+                       uint32_t to_stride, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
+
+/* --- stills: a frame in memory of our own, kept while a blob on the screen has no memory
+
+ * A still is a memfd, mapped here and shared as a dma-buf (udmabuf) that bears the name VRL_STILL_NAME, by
+ * which a consumer knows it. The caller writes the pixels. Charged to vrl_limits.max_bytes_copied. It outlives
+ * blobs, and dies before its table. */
+struct vrl_still;
+/* @height rows of @stride bytes. NULL with one logged sentence when over the limit, out of memory, or when
+ * the host has no udmabuf. */
+struct vrl_still *vrl_still_new(struct vrl_table *table, uint32_t stride, uint32_t height);
+void vrl_still_free(struct vrl_still *still); /* NULL is fine */
+void *vrl_still_pixels(struct vrl_still *still);
+/* The dma-buf; borrowed. */
+int vrl_still_dmabuf(const struct vrl_still *still);
+
 /* Counts an event that only glue sees, for the stats. */
 enum vrl_event {
     VRL_EVENT_FLIP,
@@ -272,11 +314,17 @@ enum vrl_event {
     VRL_EVENT_SUPERSEDED, /* a flip that was never shown: the guest flipped again before its turn came */
     VRL_EVENT_IMPORT,     /* a display in this process imported a dma-buf */
     VRL_EVENT_IMPORT_FAILED,
+    VRL_EVENT_STILL,      /* a frame was kept while its blob had no memory */
+    VRL_EVENT_STILL_LOST, /* one could not be kept, or not in time: the screen went dark instead */
 };
 void vrl_table_count(struct vrl_table *table, enum vrl_event event);
 /* Counts a command of the control queue, ours or not; @type is one of virtio-gpu's (linux/virtio_gpu.h). Hot
  * path: no allocation. */
 void vrl_table_count_command(struct vrl_table *table, uint32_t type);
+/* For the stats: how displays get other pixels than the blob's own ("" takes it back). */
+void vrl_table_tell_shown(struct vrl_table *table, uint32_t id, const char *how);
+/* Counts bytes that glue has copied for a display. */
+void vrl_table_count_copied(struct vrl_table *table, uint64_t bytes);
 /* Counts a command that was refused with @status. */
 void vrl_table_count_error(struct vrl_table *table, enum vrl_status status);
 
@@ -286,15 +334,16 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
  * { "totals":
  * {"commands","commands_by_type":{name: count},"flips","superseded","flushes","exports","exports_failed",
- *              "imports","imports_failed","views","bytes_copied","revocations","held_over","command_errors",
- *              "errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
+ *              "imports","imports_failed","views","bytes_copied","stills","stills_lost","revocations",
+ *              "held_over","command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
  *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
  *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
  * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
  * (create or attach named memory that is not readable). plan, reason, ranges, export_us, dmabufs, region,
  * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Tombstones
  * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. "imports" are those
- * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). */
+ * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). Blobs whose
+ * pixels are converted for a display have "shown": how. */
 char *vrl_table_stats_json(const struct vrl_table *table);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 #include "tests/device/consumer.hpp"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -11,6 +12,8 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <stdexcept>
 
 namespace vramlink::test {
 
@@ -98,6 +101,50 @@ void ConsumerProcess::run(int display, int report)
         for (;;)
             pause();
     _exit(EXIT_FAILURE);
+}
+
+Recorder::Recorder(Machine &machine, unsigned console)
+    : consumer_(recording_consumer_new(add_client(machine), console), recording_consumer_free)
+{
+    if (!consumer_)
+        throw std::runtime_error("QEMU's D-Bus display does not let a listener in");
+}
+
+const recorded *Recorder::last(recorded_kind kind, unsigned from) const
+{
+    for (unsigned i = count(); i-- > from;) {
+        if (at(i).kind == kind)
+            return &at(i);
+    }
+    return nullptr;
+}
+
+const recorded *Recorder::wait(recorded_kind kind, unsigned from,
+                               const std::function<bool(const recorded &)> &wanted)
+{
+    const recorded *found = nullptr;
+    (void)eventually([&] {
+        for (unsigned i = from; i < count() && !found; i++) {
+            if (at(i).kind == kind && wanted(at(i)))
+                found = &at(i);
+        }
+        return found != nullptr;
+    });
+    return found;
+}
+
+Picture picture_of(const recorded &call)
+{
+    Picture picture{call.width, call.height, {}};
+    if (!call.pixels || std::uint64_t{call.stride} * (call.height - 1) + 4 * call.width > call.size)
+        return picture;
+    picture.pixels.resize(std::size_t{call.width} * call.height);
+    for (std::uint32_t y = 0; y < call.height; y++)
+        std::memcpy(&picture.pixels[std::size_t{y} * call.width], call.pixels + std::size_t{y} * call.stride,
+                    std::size_t{4} * call.width);
+    for (auto &pixel : picture.pixels)
+        pixel &= 0xffffff;
+    return picture;
 }
 
 } // namespace vramlink::test

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Consumers of a machine's D-Bus display: one that takes everything and answers nothing (stuck_consumer.h),
-// one that looks at each frame (reading_consumer.h), and one that is a process of its own, to be killed.
+// one that looks at each frame (reading_consumer.h), one that answers and remembers (recording_consumer.h),
+// and one that is a process of its own, to be killed.
 
 #ifndef VRAMLINK_TESTS_DEVICE_CONSUMER_HPP
 #define VRAMLINK_TESTS_DEVICE_CONSUMER_HPP
 
 #include "tests/device/machine.hpp"
+#include "tests/device/picture.hpp"
 #include "tests/device/reading_consumer.h"
+#include "tests/device/recording_consumer.h"
 #include "tests/device/stuck_consumer.h"
 
 #include <memory>
@@ -41,6 +44,32 @@ class ConsumerProcess {
     pid_t pid_ = -1;
     int report_ = -1;
 };
+
+class Recorder {
+  public:
+    /// Throws when QEMU does not let it in, which fails the test.
+    explicit Recorder(Machine &machine, unsigned console = 0);
+
+    /// Calls so far.
+    [[nodiscard]] unsigned count() const { return recording_consumer_count(consumer_.get()); }
+    [[nodiscard]] const recorded &at(unsigned number) const
+    {
+        return *recording_consumer_get(consumer_.get(), number);
+    }
+    /// The last call of this kind from number @p from on; null when there is none.
+    [[nodiscard]] const recorded *last(recorded_kind kind, unsigned from = 0) const;
+    /// Waits for a call of this kind from number @p from on that @p wanted likes; null when none comes.
+    const recorded *wait(recorded_kind kind, unsigned from,
+                         const std::function<bool(const recorded &)> &wanted);
+
+    [[nodiscard]] recording_consumer *raw() const { return consumer_.get(); }
+
+  private:
+    std::unique_ptr<recording_consumer, decltype(&recording_consumer_free)> consumer_;
+};
+
+/// The pixels of a Scanout, or of a dma-buf that could be mapped, as XRGB8888 (which they must be).
+[[nodiscard]] Picture picture_of(const recorded &call);
 
 } // namespace vramlink::test
 

@@ -147,6 +147,8 @@ std::uint32_t Gpu::set_scanout_blob(const BlobScanout &s)
     command.format = s.format;
     command.strides[0] = s.stride;
     command.offsets[0] = s.offset;
+    command.strides[1] = s.second_stride;
+    command.offsets[1] = s.second_offset;
     return send(bytes_of(command));
 }
 
@@ -182,14 +184,48 @@ std::uint32_t Gpu::create_2d(std::uint32_t id, std::uint32_t width, std::uint32_
         virtio_gpu_resource_create_2d{header(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D), id, format, width, height}));
 }
 
-void Gpu::update_cursor(std::uint32_t id, std::uint32_t hot_x, std::uint32_t hot_y)
+void Gpu::update_cursor(std::uint32_t id, std::uint32_t hot_x, std::uint32_t hot_y, Cursor where)
 {
     virtio_gpu_update_cursor command{};
     command.hdr.type = VIRTIO_GPU_CMD_UPDATE_CURSOR;
+    command.pos = {where.scanout, where.x, where.y, 0};
     command.resource_id = id;
     command.hot_x = hot_x;
     command.hot_y = hot_y;
     EXPECT_TRUE(vm_gpu_cursor(gpu_, &command, sizeof command, patience(10000)));
+}
+
+void Gpu::move_cursor(std::uint32_t id, Cursor where)
+{
+    virtio_gpu_update_cursor command{};
+    command.hdr.type = VIRTIO_GPU_CMD_MOVE_CURSOR;
+    command.pos = {where.scanout, where.x, where.y, 0};
+    command.resource_id = id;
+    EXPECT_TRUE(vm_gpu_cursor(gpu_, &command, sizeof command, patience(10000)));
+}
+
+virtio_gpu_resp_display_info Gpu::display_info()
+{
+    const virtio_gpu_ctrl_hdr command = header(VIRTIO_GPU_CMD_GET_DISPLAY_INFO);
+    virtio_gpu_resp_display_info answer{};
+    const int written =
+        vm_gpu_command(gpu_, &command, sizeof command, 0, &answer, sizeof answer, patience(10000));
+    EXPECT_EQ(written, static_cast<int>(sizeof answer));
+    EXPECT_EQ(answer.hdr.type, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+    return answer;
+}
+
+Bytes Gpu::edid(std::uint32_t scanout)
+{
+    virtio_gpu_cmd_get_edid command{};
+    command.hdr = header(VIRTIO_GPU_CMD_GET_EDID);
+    command.scanout = scanout;
+    virtio_gpu_resp_edid answer{};
+    const int written =
+        vm_gpu_command(gpu_, &command, sizeof command, 0, &answer, sizeof answer, patience(10000));
+    if (written != static_cast<int>(sizeof answer) || answer.hdr.type != VIRTIO_GPU_RESP_OK_EDID)
+        return {};
+    return {answer.edid, answer.edid + std::min<std::size_t>(answer.size, sizeof answer.edid)};
 }
 
 std::uint32_t Gpu::transfer_to_host_2d(std::uint32_t id, Rect rect)

@@ -40,6 +40,8 @@ struct BlobScanout {
     std::uint32_t format = xrgb8888;
     std::uint32_t stride = 0;
     std::uint32_t offset = 0;
+    std::uint32_t second_stride = 0; ///< of a second plane
+    std::uint32_t second_offset = 0;
 };
 
 class Gpu {
@@ -72,8 +74,20 @@ class Gpu {
     std::uint32_t fenced_flush(std::uint32_t id, Rect rect);
     std::uint32_t create_2d(std::uint32_t id, std::uint32_t width, std::uint32_t height,
                             std::uint32_t format = xrgb8888);
-    /// UPDATE_CURSOR on output 0; fails the test when the device does not take it.
-    void update_cursor(std::uint32_t id, std::uint32_t hot_x, std::uint32_t hot_y);
+    struct Cursor {
+        std::uint32_t scanout = 0;
+        std::uint32_t x = 0, y = 0; ///< its place on the output
+    };
+    /// UPDATE_CURSOR; fails the test when the device does not take it.
+    void update_cursor(std::uint32_t id, std::uint32_t hot_x, std::uint32_t hot_y, Cursor where = {0, 0, 0});
+    /// MOVE_CURSOR of what UPDATE_CURSOR has shown; @p id is of no account to QEMU but for 0, which hides it.
+    void move_cursor(std::uint32_t id, Cursor where);
+    /// GET_DISPLAY_INFO; all zero when it is not answered.
+    virtio_gpu_resp_display_info display_info();
+    /// GET_EDID; empty when it is refused.
+    Bytes edid(std::uint32_t scanout);
+    /// VIRTIO_GPU_EVENT_* that are pending; reading clears them, as a driver does.
+    std::uint32_t take_events() { return vm_gpu_take_events(gpu_); }
     std::uint32_t transfer_to_host_2d(std::uint32_t id, Rect rect);
 
   private:

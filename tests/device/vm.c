@@ -222,6 +222,18 @@ void vm_gpu_reset(struct vm_gpu *gpu)
     negotiate(gpu);
 }
 
+/* struct virtio_gpu_config: events_read at byte 0, events_clear at byte 4. */
+uint32_t vm_gpu_take_events(struct vm_gpu *gpu)
+{
+    QVirtioDevice *d = &gpu->dev.vdev;
+    const uint32_t events = qvirtio_config_readl(d, 0);
+    const uint64_t clear = 4;
+
+    if (events)
+        qpci_io_writel(gpu->dev.pdev, gpu->dev.bar, (uint64_t)gpu->dev.device_cfg_offset + clear, events);
+    return events;
+}
+
 /* Adds the descriptors of one command; returns the head. */
 static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, size_t piece, uint64_t answer,
                             size_t answer_size)

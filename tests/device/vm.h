@@ -67,6 +67,9 @@ uint64_t vm_gpu_features(struct vm_gpu *gpu);
 /* Device reset and a new negotiation. */
 void vm_gpu_reset(struct vm_gpu *gpu);
 
+/* Pending events of the configuration space; they are cleared. */
+uint32_t vm_gpu_take_events(struct vm_gpu *gpu);
+
 /* Sends one control command. The request is cut into descriptors of at most @piece bytes (0: one descriptor);
  * @answer_size may be 0. Returns how many bytes the device wrote, or -1 when it did not answer in
  * @timeout_ms. */

@@ -17,7 +17,8 @@ static FakeConsole *of(QemuConsole *con)
 
 static void drop_surface(FakeConsole *c)
 {
-    g_free(c->surface);
+    if (c->surface)
+        qemu_free_displaysurface(c->surface);
     c->surface = NULL;
 }
 
@@ -74,6 +75,11 @@ void graphic_hw_gl_block(QemuConsole *con, bool block)
     abort();
 }
 
+bool vram_console_takes(QemuConsole *con, pixman_format_code_t format)
+{
+    return format == PIXMAN_x8r8g8b8 || format == PIXMAN_a8r8g8b8;
+}
+
 bool vram_checks_imports(const VramGPU *vg)
 {
     return true;
@@ -102,11 +108,6 @@ void qemu_dmabuf_free(QemuDmaBuf *dmabuf)
 uint32_t qemu_dmabuf_get_texture(QemuDmaBuf *dmabuf)
 {
     return dmabuf->texture;
-}
-
-uint32_t qemu_pixman_to_drm_format(pixman_format_code_t format)
-{
-    return (uint32_t)format;
 }
 
 void qemu_console_resize(QemuConsole *con, int width, int height)
@@ -149,6 +150,27 @@ void dpy_gl_update(QemuConsole *con, uint32_t x, uint32_t y, uint32_t w, uint32_
 }
 
 /* ui/surface.h leaves the structure open. */
+DisplaySurface *qemu_create_displaysurface(int width, int height)
+{
+    DisplaySurface *surface = g_new0(DisplaySurface, 1);
+
+    must(width > 0 && height > 0);
+    surface->image = pixman_image_create_bits(PIXMAN_x8r8g8b8, width, height, NULL, width * 4);
+    must(surface->image);
+    return surface;
+}
+
+void qemu_free_displaysurface(DisplaySurface *surface)
+{
+    pixman_image_unref(surface->image);
+    g_free(surface);
+}
+
+DisplaySurface *qemu_console_surface(QemuConsole *con)
+{
+    return of(con)->surface;
+}
+
 DisplaySurface *qemu_create_displaysurface_from(int width, int height, pixman_format_code_t format,
                                                 int stride, uint8_t *data)
 {
@@ -162,8 +184,6 @@ DisplaySurface *qemu_create_displaysurface_from(int width, int height, pixman_fo
 
 void dpy_gfx_replace_surface(QemuConsole *con, DisplaySurface *surface)
 {
-    if (of(con)->surface)
-        pixman_image_unref(of(con)->surface->image);
     drop_surface(of(con));
     of(con)->dmabuf = NULL;
     of(con)->surface = surface;

@@ -207,6 +207,7 @@ void virtqueue_detach_element(VirtQueue *vq, const VirtQueueElement *elem, unsig
 struct fake_gpu *fake_gpu_new(const struct fake_displays *displays)
 {
     VirtIOGPU *g;
+    char *error;
 
     fake = g_new0(struct fake_gpu, 1);
     fake->displays = displays;
@@ -214,6 +215,9 @@ struct fake_gpu *fake_gpu_new(const struct fake_displays *displays)
     fake->parent_class.process_cmd = parent_process_cmd;
     fake->parent_class.update_cursor_data = parent_update_cursor;
     g_queue_init(&fake->waiting);
+    fake->vg.layouts = vrl_layouts_parse("NV12,P010,XR30,BX24:0x0100000000000002", &error);
+    must(fake->vg.layouts);
+    fake->vg.still_ms = 1000;
     g = VIRTIO_GPU(&fake->vg);
     QTAILQ_INIT(&g->reslist);
     QTAILQ_INIT(&fake->vg.held);
@@ -332,9 +336,12 @@ void fake_gpu_check(struct fake_gpu *gpu)
 
         must(!s->id || vrl_table_has(vg->table, s->id));
         must(!s->shown || vrl_table_is_backed(vg->table, s->shown));
-        must((s->showing == VRAM_SHOWING_NOTHING) == !s->shown);
-        must((s->showing == VRAM_SHOWING_DMABUF) == (c->dmabuf != NULL));
-        must((s->showing == VRAM_SHOWING_SURFACE) == (c->surface != NULL));
+        must((s->showing == VRAM_SHOWING_DMABUF || s->showing == VRAM_SHOWING_SURFACE) == (s->shown != 0));
+        must(s->showing != VRAM_SHOWING_DMABUF || c->dmabuf);
+        must(s->showing != VRAM_SHOWING_SURFACE || c->surface);
+        must((s->showing == VRAM_SHOWING_NOTHING) == (!c->dmabuf && !c->surface));
+        must(s->showing != VRAM_SHOWING_STILL || (s->id && c->dmabuf == s->still_dmabuf));
+        must(s->showing == VRAM_SHOWING_STILL || (!s->still && !s->still_dmabuf && !s->still_image));
         must(!c->dmabuf || fcntl(c->dmabuf->fd, F_GETFD) >= 0);
         if (c->surface) /* the whole picture can be read */
             dpy_gfx_update((QemuConsole *)&c->con, 0, 0, pixman_image_get_width(c->surface->image),
@@ -347,6 +354,7 @@ void fake_gpu_free(struct fake_gpu *gpu)
     for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
         must(!gpu->console[i].dmabuf && !gpu->console[i].surface);
     must(gpu->dmabufs == 0);
+    vrl_layouts_free(gpu->vg.layouts);
     g_free(gpu);
     fake = NULL;
 }

@@ -8,6 +8,7 @@
 #include "tests/fuzz/input.hpp"
 #include "tests/unit/fake_vmm.hpp"
 
+#include <drm_fourcc.h>
 #include <linux/virtio_gpu.h>
 #include <sys/mman.h>
 
@@ -184,6 +185,21 @@ class World {
         must(send(command, VIRTIO_GPU_CMD_RESOURCE_UNREF) != 0, "UNREF waits for a consumer");
         must(!vrl_table_has(table_, command.resource_id), "unreferenced, and still there");
     }
+    uint32_t format()
+    {
+        constexpr std::array<uint32_t, 10> formats{
+            VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+            VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+            VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+            VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM,
+            VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM,
+            VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, // tiled: see fake_gpu_new()
+            DRM_FORMAT_NV12,
+            DRM_FORMAT_P010,
+            DRM_FORMAT_XRGB2101010,
+            DRM_FORMAT_NV21}; // not listed
+        return input_.likely(94) ? input_.one_of(formats) : number(140);
+    }
     void scanout()
     {
         virtio_gpu_set_scanout_blob command{};
@@ -192,9 +208,13 @@ class World {
         command.width = number(64);
         command.height = number(64);
         command.r = {number(8), number(8), number(64), number(64)};
-        command.format = input_.likely(94) ? uint32_t{VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM} : number(140);
+        command.format = format();
         command.strides[0] = input_.yes() ? command.width * 4 : number(1024);
         command.offsets[0] = input_.yes() ? 0 : number(2 * page);
+        if (input_.yes()) { // a second plane
+            command.strides[1] = input_.yes() ? command.strides[0] : number(1024);
+            command.offsets[1] = command.offsets[0] + (input_.yes() ? 4 * number(1024) : number(3 * page));
+        }
         (void)send(command, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
     }
     void flush()

@@ -5,6 +5,7 @@
 #include "hw/export/vfio_abi.hpp"
 
 #include <drm.h>
+#include <linux/dma-buf.h>
 #include <linux/udmabuf.h>
 #include <sys/mman.h>
 
@@ -156,6 +157,10 @@ int FakeCalls::ioctl(int fd, unsigned long request, void *argument)
     }
     if (request == DRM_IOCTL_GEM_CLOSE)
         return --gem_handles, 0;
+    if (request == DMA_BUF_SET_NAME) {
+        names.emplace_back(static_cast<const char *>(argument));
+        return 0;
+    }
     ++ioctls;
     last_fd = fd;
     last_request = request;
@@ -192,7 +197,13 @@ vrl_status Bench::attach(uint32_t id, const std::vector<vrl_entry> &entries)
 
 vrl_framebuffer Bench::framebuffer(uint64_t start, uint32_t width, uint32_t height)
 {
-    return {width, height, 4, width * 4, start};
+    return {.width = width,
+            .height = height,
+            .bytes_pp = 4,
+            .stride = width * 4,
+            .start = start,
+            .layout = vrl_layout_packed(0),
+            .more = {}};
 }
 
 const std::byte *Bench::view(uint32_t id, uint64_t start, uint32_t width, uint32_t height)

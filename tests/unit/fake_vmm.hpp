@@ -120,6 +120,7 @@ class FakeCalls final : public DeviceCalls {
     int last_fd = -1;
     unsigned long last_request = 0;
     std::vector<std::byte> last_argument; ///< with its ranges or items
+    std::vector<std::string> names;       ///< given to dma-bufs
 };
 
 class FakeClock final : public Clock {

@@ -14,15 +14,16 @@ namespace {
 
 constexpr uint32_t max32 = std::numeric_limits<uint32_t>::max();
 constexpr uint64_t blob_size = 100ULL * 100 * 4;
-constexpr FramebufferRequest good{.width = 100,
+constexpr vrl_layout packed{0, 1, VRL_MODIFIER_NONE, {{4, 1, 1}}};
+constexpr FramebufferRequest good{.layout = packed,
+                                  .width = 100,
                                   .height = 100,
-                                  .bytes_pp = 4,
-                                  .stride = 400,
-                                  .plane_offset = 0,
                                   .x = 0,
                                   .y = 0,
                                   .rect_width = 100,
-                                  .rect_height = 100};
+                                  .rect_height = 100,
+                                  .stride = {400},
+                                  .offset = {}};
 
 template <class Change> auto make(Change change, uint64_t size = blob_size)
 {
@@ -41,16 +42,16 @@ TEST(Framebuffer, StartsAtTheRectangle)
 
 TEST(Framebuffer, HonoursThePlaneOffset)
 {
-    const auto fb = make([](auto &r) { r.plane_offset = 4096; }, blob_size + 4096);
+    const auto fb = make([](auto &r) { r.offset[0] = 4096; }, blob_size + 4096);
     ASSERT_TRUE(fb.has_value());
     EXPECT_EQ(fb->start, 4096U);
-    EXPECT_FALSE(make([](auto &r) { r.plane_offset = 4096; }, blob_size + 4095).has_value());
+    EXPECT_FALSE(make([](auto &r) { r.offset[0] = 4096; }, blob_size + 4095).has_value());
 }
 
 TEST(Framebuffer, TheLastRowNeedsNoStride)
 {
-    EXPECT_TRUE(make([](auto &r) { r.stride = 500; }, 99 * 500 + 400).has_value());
-    EXPECT_FALSE(make([](auto &r) { r.stride = 500; }, 99 * 500 + 399).has_value());
+    EXPECT_TRUE(make([](auto &r) { r.stride[0] = 500; }, 99 * 500 + 400).has_value());
+    EXPECT_FALSE(make([](auto &r) { r.stride[0] = 500; }, 99 * 500 + 399).has_value());
 }
 
 TEST(Framebuffer, RefusesBadRectangles)
@@ -66,24 +67,24 @@ TEST(Framebuffer, RefusesBadRectangles)
 
 TEST(Framebuffer, RefusesBadStrides)
 {
-    EXPECT_FALSE(make([](auto &r) { r.stride = 399; }).has_value());
-    EXPECT_FALSE(make([](auto &r) { r.stride = 0, r.height = 1, r.rect_height = 1; }).has_value());
-    EXPECT_FALSE(make([](auto &r) { r.bytes_pp = 0; }).has_value());
+    EXPECT_FALSE(make([](auto &r) { r.stride[0] = 399; }).has_value());
+    EXPECT_FALSE(make([](auto &r) { r.stride[0] = 0, r.height = 1, r.rect_height = 1; }).has_value());
+    EXPECT_FALSE(make([](auto &r) { r.layout.plane[0].bytes = 0; }).has_value());
     // width * bytes_pp is 2^32: as 32 bits it would be 0, shorter than any stride.
-    EXPECT_FALSE(make([](auto &r) { r.width = 1U << 30, r.stride = 400; }).has_value());
+    EXPECT_FALSE(make([](auto &r) { r.width = 1U << 30, r.stride[0] = 400; }).has_value());
 }
 
 TEST(Framebuffer, TheLargestNumbersDoNotWrap)
 {
-    const FramebufferRequest largest{.width = max32 / 4,
+    const FramebufferRequest largest{.layout = packed,
+                                     .width = max32 / 4,
                                      .height = max32,
-                                     .bytes_pp = 4,
-                                     .stride = max32,
-                                     .plane_offset = max32,
                                      .x = 0,
                                      .y = 0,
                                      .rect_width = 1,
-                                     .rect_height = 1};
+                                     .rect_height = 1,
+                                     .stride = {max32},
+                                     .offset = {max32}};
     const auto refused = make_framebuffer(blob_size, largest);
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().status, VRL_ERR_INVALID_PARAMETER);
@@ -94,9 +95,12 @@ TEST(Framebuffer, TheLargestNumbersDoNotWrap)
 
 TEST(Framebuffer, EndRefusesWhatDoesNotFit)
 {
-    EXPECT_FALSE(framebuffer_end({0, 1, 4, 4, 0}).has_value());
-    EXPECT_FALSE(framebuffer_end({1, 1, 4, 4, std::numeric_limits<uint64_t>::max() - 3}).has_value());
-    EXPECT_EQ(framebuffer_end({1, 1, 4, 4, 8}), 12U);
+    const auto pixel_at = [](uint64_t start, uint32_t width) {
+        return vrl_framebuffer{width, 1, 4, 4, start, packed, {}};
+    };
+    EXPECT_FALSE(framebuffer_end(pixel_at(0, 0)).has_value());
+    EXPECT_FALSE(framebuffer_end(pixel_at(std::numeric_limits<uint64_t>::max() - 3, 1)).has_value());
+    EXPECT_EQ(framebuffer_end(pixel_at(8, 1)), 12U);
 }
 
 } // namespace

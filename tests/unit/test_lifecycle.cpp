@@ -42,8 +42,12 @@ class Lifecycle : public testing::Test {
     }
     vrl_status scanout(uint32_t id)
     {
+        vrl_framebuffer_request request{};
+        request.layout = vrl_layout_packed(0);
+        request.width = request.height = request.rect_width = request.rect_height = 8;
+        request.stride[0] = 32;
         vrl_framebuffer fb{};
-        return vrl_framebuffer_init(bench.get(), id, 8, 8, 4, 32, 0, 0, 0, 8, 8, &fb);
+        return vrl_framebuffer_init(bench.get(), id, &request, &fb);
     }
     [[nodiscard]] nlohmann::json stats() const { return nlohmann::json::parse(bench.stats()); }
 

@@ -9,6 +9,7 @@
 #include <gio/gunixfdmessage.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -79,7 +80,7 @@ void DisplayClient::begin()
 {
     disconnect();
     cancel_.reset(g_cancellable_new());
-    registered_ = false;
+    registered_ = window_told_ = false;
     listener_failure_.clear();
     join_limit_.arm(join_limit_us);
 }
@@ -126,6 +127,7 @@ void DisplayClient::on_bus_ready(GObject *, GAsyncResult *result, gpointer self)
 void DisplayClient::have_main(GDBusConnection *connection, const char *bus_name)
 {
     main_.reset(connection);
+    bus_name_ = bus_name;
     g_signal_connect(connection, "closed", G_CALLBACK(&DisplayClient::on_closed), this);
 
     std::array<int, 2> pair{};
@@ -162,6 +164,36 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
         client->lost("RegisterListener: " + error.text());
     else if (!client->listener_failure_.empty())
         client->lost(client->listener_failure_);
+    else
+        client->tell_window();
+}
+
+void DisplayClient::tell_window()
+{
+    if (!window_)
+        return;
+    const auto millimetres = [](uint32_t size) {
+        return static_cast<guint16>(std::min<uint32_t>(size, G_MAXUINT16));
+    };
+    g_dbus_connection_call(
+        main_.get(), bus_name_, console_path_.c_str(), "org.qemu.Display1.Console", "SetUIInfo",
+        g_variant_new("(qqiiuu)", millimetres(window_->width_mm), millimetres(window_->height_mm), 0, 0,
+                      window_->width, window_->height),
+        nullptr, G_DBUS_CALL_FLAGS_NONE, -1, cancel_.get(), &DisplayClient::on_window_told, this);
+}
+
+void DisplayClient::on_window_told(GObject *source, GAsyncResult *result, gpointer self)
+{
+    GErrorHolder error;
+    const GVariantPtr value(g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error));
+    if (value) {
+        auto *client = static_cast<DisplayClient *>(self);
+        client->window_told_ = true;
+        Log::info("the guest is told of a screen of {}x{}", client->window_->width, client->window_->height);
+    } else if (!error.cancelled()) // a device without that, or QEMU goes, which we hear elsewhere
+    {
+        Log::info("the guest is not told of the screen's size: {}", error.text());
+    }
 }
 
 void DisplayClient::on_listener_ready(GObject *, GAsyncResult *result, gpointer self)

@@ -15,6 +15,7 @@
 #include "tools/viewer/display_sink.hpp"
 #include "tools/viewer/glib_ptr.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,15 @@ class DisplayClient {
     DisplayClient &operator=(const DisplayClient &) = delete;
     ~DisplayClient() { disconnect(); }
 
+    struct WindowSize {
+        uint32_t width, height;       ///< pixels
+        uint32_t width_mm, height_mm; ///< 0: not known
+    };
+    /// Told to QEMU whenever it has let us in: the guest is offered that mode.
+    void set_window(const WindowSize &size) { window_ = size; }
+    /// QEMU has taken it, on this connection.
+    [[nodiscard]] bool window_told() const { return window_told_; }
+
     /// Joins over @p socket, whose other end QEMU serves (taken). The outcome comes through the sink.
     void connect_peer(UniqueFd socket);
     /// Joins through the message bus at @p address, where QEMU owns "org.qemu".
@@ -39,6 +49,7 @@ class DisplayClient {
     static void on_main_ready(GObject *source, GAsyncResult *result, gpointer self);
     static void on_bus_ready(GObject *source, GAsyncResult *result, gpointer self);
     static void on_registered(GObject *source, GAsyncResult *result, gpointer self);
+    static void on_window_told(GObject *source, GAsyncResult *result, gpointer self);
     static void on_listener_ready(GObject *source, GAsyncResult *result, gpointer self);
     static void on_closed(GDBusConnection *connection, gboolean vanished, GError *error, gpointer self);
     static void on_call(GDBusConnection *connection, const char *sender, const char *path,
@@ -52,14 +63,18 @@ class DisplayClient {
     void have_listener(GDBusConnection *connection);
     void dispatch(const std::string &method, GVariant *parameters, GDBusMethodInvocation *invocation);
     void scanout_dmabuf(GVariant *parameters, GDBusMethodInvocation *invocation);
+    void tell_window();
     void lost(const std::string &reason);
     /// The listener's side failed: final once QEMU has answered RegisterListener, a hint before that.
     void listener_lost(const std::string &reason);
 
     DisplaySink &sink_;
     std::string console_path_;
+    std::optional<WindowSize> window_;
+    bool window_told_ = false;
     GObjectPtr<GCancellable> cancel_;
     GObjectPtr<GDBusConnection> main_, listener_;
+    const char *bus_name_ = nullptr; ///< QEMU's on main_; null peer to peer
     guint object_id_ = 0;
     bool registered_ = false; ///< QEMU has answered RegisterListener
     std::string listener_failure_;

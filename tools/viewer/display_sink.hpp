@@ -26,6 +26,8 @@ enum class PixelFormat : uint32_t {
     a8b8g8r8 = 0x20038888,
     b8g8r8x8 = 0x20080888,
     b8g8r8a8 = 0x20088888,
+    r8g8b8x8 = 0x20090888,
+    r8g8b8a8 = 0x20098888,
     r5g6b5 = 0x10020565,
 };
 
@@ -44,6 +46,7 @@ struct DmabufFrame {
     UniqueFd fd;
     FrameLayout layout;
     bool bottom_up = false; ///< the first row in memory is the lowest on the screen
+    bool still = false;     ///< stands for a buffer that the guest moves (vramlink/still_name.h)
 };
 
 class DisplaySink {

@@ -3,10 +3,16 @@
 #include "tools/viewer/listener_protocol.hpp"
 
 #include "tools/viewer/glib_ptr.hpp"
+#include "vramlink/still_name.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <string_view>
 
 namespace vramlink {
 namespace {
@@ -73,6 +79,17 @@ Result<void> check_pixels(const Pixels &p)
 
 } // namespace
 
+bool is_still(int dmabuf)
+{
+    constexpr std::string_view line = "\nname:\t" VRL_STILL_NAME "\n";
+    std::array<char, 32> path{};
+    std::array<char, 512> text{}; // about 100 bytes (Linux: dma_buf_show_fdinfo())
+    (void)std::snprintf(path.data(), path.size(), "/proc/self/fdinfo/%d", dmabuf);
+    const UniqueFd info(open(path.data(), O_RDONLY | O_CLOEXEC));
+    const ssize_t got = info ? read(info.get(), text.data(), text.size()) : 0;
+    return got > 0 && std::string_view(text.data(), static_cast<size_t>(got)).find(line) != line.npos;
+}
+
 GDBusInterfaceInfo *listener_interface_info()
 {
     static GDBusNodeInfo *const node = g_dbus_node_info_new_for_xml(introspection_xml, nullptr);
@@ -88,6 +105,8 @@ std::optional<uint32_t> bytes_per_pixel(PixelFormat format)
     case PixelFormat::a8b8g8r8:
     case PixelFormat::b8g8r8x8:
     case PixelFormat::b8g8r8a8:
+    case PixelFormat::r8g8b8x8:
+    case PixelFormat::r8g8b8a8:
         return 4;
     case PixelFormat::r5g6b5:
         return 2;
@@ -137,6 +156,7 @@ Result<DmabufFrame> decode_scanout_dmabuf(GVariant *parameters, std::span<Unique
                     fmt::format("dma-buf handle {} in a message with {} descriptors", index, fds.size()));
     frame.fd = std::move(fds[static_cast<size_t>(index)]);
     frame.bottom_up = y0_top != FALSE;
+    frame.still = is_still(frame.fd.get());
     return frame;
 }
 

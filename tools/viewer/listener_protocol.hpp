@@ -34,6 +34,9 @@ struct PixelUpdate {
 /// Update(iiiiuuay). The span borrows from @p parameters.
 Result<PixelUpdate> decode_update(GVariant *parameters);
 
+/// Whether the dma-buf has the name of a still; Linux tells it in /proc/self/fdinfo.
+bool is_still(int dmabuf);
+
 /// ScanoutDMABUF(huuuutb). @p fds: what came with the message; the one that is meant is taken out of it.
 Result<DmabufFrame> decode_scanout_dmabuf(GVariant *parameters, std::span<UniqueFd> fds);
 

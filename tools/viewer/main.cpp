@@ -33,6 +33,8 @@ class Viewer {
           })
     {
         presenter_.allow_copy(options.allow_copy);
+        const auto screen = output.screen();
+        client_.set_window({screen.width, screen.height, screen.width_mm, screen.height_mm});
         give_up_at_ = g_get_monotonic_time() + static_cast<int64_t>(options.connect_timeout * G_USEC_PER_SEC);
         sources_ = {g_unix_signal_add(SIGTERM, &Viewer::on_end, this),
                     g_unix_signal_add(SIGINT, &Viewer::on_end, this),

@@ -28,6 +28,8 @@ std::optional<PixelFormat> format_of(uint32_t fourcc)
         return PixelFormat::x8b8g8r8;
     case DRM_FORMAT_BGRX8888:
         return PixelFormat::b8g8r8x8;
+    case DRM_FORMAT_RGBX8888:
+        return PixelFormat::r8g8b8x8;
     case DRM_FORMAT_RGB565:
         return PixelFormat::r5g6b5;
     default:

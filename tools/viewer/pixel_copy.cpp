@@ -37,6 +37,9 @@ uint32_t to_xrgb(const uint8_t *at, PixelFormat format)
     case PixelFormat::b8g8r8x8:
     case PixelFormat::b8g8r8a8:
         return __builtin_bswap32(v) & 0xffffff;
+    case PixelFormat::r8g8b8x8:
+    case PixelFormat::r8g8b8a8:
+        return v >> 8;
     default:
         return v;
     }

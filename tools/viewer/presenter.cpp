@@ -71,18 +71,38 @@ void Presenter::scanout_dmabuf(DmabufFrame frame)
     if (frame.bottom_up && !std::exchange(said_bottom_up_, true))
         Log::warning("the guest's frames are bottom-up (y0_top); they are shown as they lie in memory");
 
-    announced_ = DmabufFrame{UniqueFd(fcntl(frame.fd.get(), F_DUPFD_CLOEXEC, 0)), layout, frame.bottom_up};
+    announced_ = DmabufFrame{UniqueFd(fcntl(frame.fd.get(), F_DUPFD_CLOEXEC, 0)), layout, frame.bottom_up,
+                             frame.still};
     show_frame(std::move(frame));
 }
 
 void Presenter::show_frame(DmabufFrame frame)
 {
     mapped_.reset();
+    if (frame.still) {
+        ++counters_.stills;
+        importer_.forget_all(); // the queue keeps what is on the screen until the next flip has ended
+    }
     auto buffer = importer_.import(frame.fd.get(), frame.layout);
+    if (!buffer && frame.still)
+        return show_copy_of_still(std::move(frame.fd), frame.layout, buffer.error().text);
     if (!buffer)
         return copy_instead(std::move(frame), buffer.error().text);
     pixels_.reset(); // the queue keeps its framebuffer while it is on the screen
     queue_.scanout(std::move(*buffer));
+    update_overdue_.arm(update_overdue_us);
+}
+
+/// A still is a copy already, so another one is no question of --allow-copy.
+void Presenter::show_copy_of_still(UniqueFd fd, const FrameLayout &layout, const std::string &why)
+{
+    const auto mapped = MappedDmabuf::map(std::move(fd), layout);
+    if (!mapped || !resize_pixels(layout.width, layout.height)) {
+        Log::error("{}{}", why, mapped ? "" : "; " + mapped.error().text);
+        return let_go();
+    }
+    counters_.bytes_copied += (*mapped)->copy_to(*pixels_);
+    queue_.scanout(pixels_->shown());
     update_overdue_.arm(update_overdue_us);
 }
 

@@ -2,7 +2,9 @@
 //
 // Presenter: puts what QEMU sends on a KMS screen. dma-bufs are imported and flipped to; pixels are copied
 // into a dumb buffer, and counted. When QEMU says Disable, or leaves, the neutral frame is shown first, and
-// then everything that was the guest's is let go of.
+// then everything that was the guest's is let go of. A still (a dma-buf with the plugin's name for one)
+// stands for a buffer that the guest moves: every other buffer is let go of, the one on the screen when the
+// still's flip ends.
 //
 // Thread: the default main context.
 
@@ -31,6 +33,7 @@ class Presenter final : public DisplaySink {
         uint64_t flips_failed = 0;
         uint64_t updates = 0;
         uint64_t bytes_copied = 0;
+        uint64_t stills = 0;      ///< last frames of buffers that the guest moves
         uint64_t revocations = 0; ///< Disable calls that took a picture away
     };
 
@@ -61,6 +64,7 @@ class Presenter final : public DisplaySink {
 
   private:
     void show_frame(DmabufFrame frame);
+    void show_copy_of_still(UniqueFd fd, const FrameLayout &layout, const std::string &why);
     void overdue();
     void pump();
     bool resize_pixels(uint32_t width, uint32_t height);

@@ -70,6 +70,7 @@ nlohmann::json collect_stats(const Presenter &presenter)
             {"flips_failed", counters.flips_failed},
             {"updates", counters.updates},
             {"bytes_copied", counters.bytes_copied},
+            {"stills", counters.stills},
             {"revocations", counters.revocations},
             {"prime_imports", importer.imports()},
             {"imports_failed", importer.imports_failed()},

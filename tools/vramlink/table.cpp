@@ -54,10 +54,12 @@ using Row = std::array<std::string, 9>;
 
 Row row_of(const Json &blob)
 {
-    const Json &why = member(blob, "revoked").is_string() ? member(blob, "revoked") : member(blob, "reason");
+    std::string why = text(member(blob, member(blob, "revoked").is_string() ? "revoked" : "reason"));
+    if (member(blob, "shown").is_string())
+        why += "; " + text(member(blob, "shown"));
     return {text(member(blob, "id")),       text(member(blob, "state")),  bytes(member(blob, "size")),
             text(member(blob, "plan")),     text(member(blob, "view")),   text(member(blob, "ranges")),
-            text(member(blob, "scanouts")), text(member(blob, "region")), text(why)};
+            text(member(blob, "scanouts")), text(member(blob, "region")), why};
 }
 
 /// Columns as wide as their widest entry; the last one is not padded.

@@ -55,6 +55,18 @@ TEST_F(Output, StartsNeutralInThePreferredMode)
     EXPECT_EQ(device->gem_handles_open(), 0);
 }
 
+TEST_F(Output, TheScreenIsAsLargeAsItsPreferredModeWhateverIsShown)
+{
+    drm.connectors[0].width_mm = 520;
+    start();
+    ASSERT_TRUE(output->show(*frame(640, 480)).has_value());
+    EXPECT_EQ(output->mode().hdisplay, 640);
+    EXPECT_EQ(output->screen().width, 1024U);
+    EXPECT_EQ(output->screen().height, 768U);
+    EXPECT_EQ(output->screen().width_mm, 520U);
+    EXPECT_EQ(output->screen().height_mm, 0U);
+}
+
 TEST_F(Output, FirstFrameSetsItsModeAndTheNextFlips)
 {
     start();

@@ -40,12 +40,16 @@ class Presented : public ::testing::Test {
     }
     DmabufFrame frame_of(int dmabuf) const
     {
-        return {
-            UniqueFd(fcntl(dmabuf, F_DUPFD_CLOEXEC, 0)), {1024, 768, 4096, 0, DRM_FORMAT_XRGB8888, 0}, false};
+        return {UniqueFd(fcntl(dmabuf, F_DUPFD_CLOEXEC, 0)),
+                {1024, 768, 4096, 0, DRM_FORMAT_XRGB8888, 0},
+                false,
+                false};
     }
-    void show(int dmabuf)
+    void show(int dmabuf, bool still = false)
     {
-        presenter->scanout_dmabuf(frame_of(dmabuf));
+        DmabufFrame frame = frame_of(dmabuf);
+        frame.still = still;
+        presenter->scanout_dmabuf(std::move(frame));
         presenter->update_dmabuf({}, Completion([this] { ++answered; }));
     }
 
@@ -217,6 +221,39 @@ TEST_F(Presented, RefusedBufferIsCopiedIfThatIsAllowed)
     presenter->disable();
     EXPECT_EQ(drm.framebuffers, idle);
     EXPECT_EQ(drm.mappings.size(), 1U);
+}
+
+TEST_F(Presented, AStillLetsGoOfEverythingElse)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    show(b.get());
+    ASSERT_TRUE(presenter->flip_events());
+    drm.calls.clear();
+    show(c.get(), true);
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+    EXPECT_EQ(drm.framebuffers.size(), idle.size() + 1) << "the still alone";
+    EXPECT_EQ(presenter->counters().stills, 1U);
+    EXPECT_EQ(presenter->counters().revocations, 0U) << "the screen was never dark";
+    for (const std::string &call : drm.calls)
+        EXPECT_FALSE(call.starts_with("set ")) << call;
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->counters().stills, 1U);
+    EXPECT_EQ(presenter->counters().frames_flipped, 4U);
+}
+
+TEST_F(Presented, AStillThatTheDeviceRefusesIsCopiedWithoutBeingAsked)
+{
+    show(a.get());
+    ASSERT_TRUE(presenter->flip_events());
+    drm.import_error = EOPNOTSUPP;
+    show(c.get(), true);
+    ASSERT_TRUE(presenter->flip_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
+    EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4);
+    EXPECT_EQ(drm.framebuffers.size(), idle.size() + 1) << "a's is gone";
 }
 
 TEST_F(Presented, LosingTheConnectionLetsGoBeforeAnybodyIsTold)

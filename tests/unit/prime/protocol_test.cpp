@@ -136,6 +136,7 @@ TEST_F(PixelCopy, EveryFormatGivesTheSameColour)
     EXPECT_EQ(one(PixelFormat::x8r8g8b8, {0x30, 0x20, 0x10, 0xff}), 0x102030U);
     EXPECT_EQ(one(PixelFormat::x8b8g8r8, {0x10, 0x20, 0x30, 0xff}), 0x102030U);
     EXPECT_EQ(one(PixelFormat::b8g8r8x8, {0xff, 0x10, 0x20, 0x30}), 0x102030U);
+    EXPECT_EQ(one(PixelFormat::r8g8b8x8, {0xff, 0x30, 0x20, 0x10}), 0x102030U);
     EXPECT_EQ(one(PixelFormat::r5g6b5, {0xff, 0xff}), 0xffffffU);
     EXPECT_EQ(one(PixelFormat::r5g6b5, {0x00, 0xf8}), 0xff0000U);
 }

@@ -126,6 +126,21 @@ TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
     EXPECT_NE(recorder.reason.find("the connection to QEMU ended"), std::string::npos) << recorder.reason;
 }
 
+/// What the guest then sees is a device test's (tests/device/test_scanouts.cpp).
+TEST_F(QemuDisplay, TellsQemuItsWindowsSize)
+{
+    const QemuProcess qemu(socket);
+    Recorder recorder;
+    DisplayClient client(recorder, 0);
+    client.set_window({1600, 900, 400, 225});
+    EXPECT_FALSE(client.window_told());
+    auto ours = join(socket);
+    ASSERT_TRUE(ours.has_value()) << ours.error().text;
+    client.connect_peer(std::move(*ours));
+    EXPECT_TRUE(iterate_until([&] { return client.window_told() || !recorder.reason.empty(); }));
+    EXPECT_EQ(recorder.reason, "");
+}
+
 TEST_F(QemuDisplay, JoinsAgainAfterDisconnecting)
 {
     const QemuProcess qemu(socket);

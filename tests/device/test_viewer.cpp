@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// vramlink-viewer beside real VRAM, on the lab's own screen: the guest moves a buffer and the screen never
+// goes dark; the guest hears how large the screen is.
+
+#include "tests/device/ground.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace vramlink::test {
+namespace {
+
+constexpr std::uint32_t id = 10;
+constexpr std::uint32_t width = 1024, height = 768;
+constexpr const char *screen = "/dev/dri/card0";
+
+/// The program that VRAMLINK_VIEWER names, and its statistics.
+class Viewer {
+  public:
+    explicit Viewer(const std::string &qmp)
+        : stats_(std::filesystem::temp_directory_path() /
+                 ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
+    {
+        const char *program = std::getenv("VRAMLINK_VIEWER");
+        pid_ = fork();
+        if (pid_ == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (program)
+                execl(program, program, "--kms", screen, "--qmp", qmp.c_str(), "--stats", stats_.c_str(),
+                      "--stats-interval", "0.2", "--connect-timeout", "60", nullptr);
+            _exit(127);
+        }
+    }
+    Viewer(const Viewer &) = delete;
+    Viewer &operator=(const Viewer &) = delete;
+    ~Viewer()
+    {
+        kill(pid_, SIGTERM);
+        waitpid(pid_, nullptr, 0);
+        std::filesystem::remove(stats_);
+    }
+
+    [[nodiscard]] Json stats() const
+    {
+        std::ifstream file(stats_);
+        return Json::parse(file, nullptr, false);
+    }
+    /// Waits for statistics that @p wanted likes.
+    bool wait(const std::function<bool(const Json &)> &wanted) const
+    {
+        return eventually([&] {
+            const Json now = stats();
+            return now.is_object() && wanted(now);
+        });
+    }
+
+  private:
+    std::string stats_;
+    pid_t pid_ = -1;
+};
+
+/// Imports of this size that are held now.
+int live_imports(const Json &stats)
+{
+    int live = 0;
+    for (const auto &import : stats.at("imports"))
+        live += import.at("live").get<bool>() ? 1 : 0;
+    return live;
+}
+
+TEST(VfioViewer, AMoveNeverDarkensTheScreen)
+{
+    ASSERT_GE(vfio_hosts().size(), 2u) << "VRAMLINK_VFIO names too few devices";
+    const std::string qmp =
+        std::filesystem::temp_directory_path() / ("vramlink-viewer-" + std::to_string(getpid()));
+    auto options = ground_options(Where::Vfio);
+    options.display = "dbus,p2p=yes,gl=on -qmp unix:" + qmp + ",server=on,wait=off";
+    options.gpu += ",still-ms=60000";
+    Machine machine(options);
+    Gpu gpu(machine);
+    const Picture picture = paint(width, height, 1);
+    const auto vram = scattered(machine.map_bar(Ground::near_slot, 2).address, picture.pages(), 1, 2);
+    const auto ram = scattered(vm_alloc(machine.raw(), picture.bytes()), picture.pages(), 2);
+    put(machine, vram, picture);
+    put(machine, ram, picture);
+    ASSERT_STREQ(answer_name(gpu.create_blob(id, picture.bytes(), vram)), "OK");
+    ASSERT_STREQ(answer_name(gpu.set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
+    (void)gpu.take_events();
+
+    const Viewer viewer(qmp);
+    ASSERT_TRUE(viewer.wait([](auto &s) { return s["frames_flipped"] > 0 && s["showing"] == "dmabuf"; }))
+        << viewer.stats().dump();
+    EXPECT_TRUE(eventually([&] { return (gpu.take_events() & VIRTIO_GPU_EVENT_DISPLAY) != 0; }));
+    EXPECT_GE(gpu.display_info().pmodes[0].r.width, 640u);
+    EXPECT_EQ(gpu.display_info().pmodes[0].enabled, 1u);
+
+    int stills = 0;
+    for (const auto *next : {&ram, &vram, &ram}) {
+        ASSERT_STREQ(answer_name(gpu.detach(id)), "OK");
+        stills++;
+        EXPECT_TRUE(viewer.wait([&](auto &s) { return s["stills"] == stills && live_imports(s) <= 1; }))
+            << "it lets go of the blob's memory: " << viewer.stats().dump();
+        ASSERT_STREQ(answer_name(gpu.attach(id, *next)), "OK");
+        const auto inode = machine.blob(id)["dmabufs"][0];
+        EXPECT_TRUE(viewer.wait([&](auto &s) {
+            return !s["imports"].empty() && s["imports"].back()["identity"] == inode &&
+                   s["showing"] == "dmabuf";
+        })) << viewer.stats().dump();
+    }
+    EXPECT_EQ(viewer.stats()["revocations"], 0) << "the screen went dark";
+    EXPECT_STREQ(answer_name(gpu.unref(id)), "OK");
+    EXPECT_TRUE(viewer.wait([](auto &s) { return s["showing"] == "neutral" && live_imports(s) == 0; }));
+    std::filesystem::remove(qmp);
+}
+
+} // namespace
+} // namespace vramlink::test
