@@ -9,6 +9,7 @@ struct stuck_consumer {
     struct dbus_listener *listener;
     int scanouts; /* atomic */
     int updates;  /* atomic */
+    int answers;  /* atomic: not stuck */
     GMutex lock;  /* of what follows */
     int cursors;
     struct stuck_cursor cursor;
@@ -40,6 +41,20 @@ int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *
     return count;
 }
 
+static void answer(GDBusConnection *connection, GDBusMessage *message)
+{
+    if (g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED)
+        return;
+    GDBusMessage *reply = g_dbus_message_new_method_reply(message);
+    g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+    g_object_unref(reply);
+}
+
+void stuck_consumer_answer(struct stuck_consumer *consumer, bool answers)
+{
+    g_atomic_int_set(&consumer->answers, answers);
+}
+
 /* Swallows what QEMU asks of a listener. Questions about properties pass; GDBus answers that there is no such
  * object. */
 static GDBusMessage *swallow(GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
@@ -57,6 +72,8 @@ static GDBusMessage *swallow(GDBusConnection *connection, GDBusMessage *message,
         g_atomic_int_inc(&consumer->updates);
     else if (g_str_equal(member, "CursorDefine"))
         take_cursor(consumer, g_dbus_message_get_body(message));
+    if (g_atomic_int_get(&consumer->answers))
+        answer(connection, message);
     g_object_unref(message);
     return NULL;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A consumer of QEMU's D-Bus display that takes every frame and never answers: what a hung compositor looks
- * like to QEMU. (Interface: QEMU's ui/dbus-display1.xml.)
+ * A consumer of QEMU's D-Bus display that takes every frame and never answers, unless it is told to: what a
+ * hung compositor looks like to QEMU. (Interface: QEMU's ui/dbus-display1.xml.)
  *
  * Thread: its calls arrive on GDBus's own thread; the functions here are for one thread.
  */
 #ifndef VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
 #define VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
+
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,6 +22,8 @@ struct stuck_consumer *stuck_consumer_new(int display);
 void stuck_consumer_free(struct stuck_consumer *consumer);
 /* Shuts its socket without a word, as a process that dies does. */
 void stuck_consumer_die(struct stuck_consumer *consumer);
+/* From now on it answers at once, or no longer. */
+void stuck_consumer_answer(struct stuck_consumer *consumer, bool answers);
 
 /* How many dma-bufs and how many updates of one it has been handed, and keeps unanswered. */
 int stuck_consumer_scanouts(struct stuck_consumer *consumer);

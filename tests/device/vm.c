@@ -222,6 +222,24 @@ void vm_gpu_reset(struct vm_gpu *gpu)
     negotiate(gpu);
 }
 
+void vm_gpu_restart(struct vm_gpu *gpu)
+{
+    qvirtio_pci_device_enable(&gpu->dev);
+    vm_gpu_reset(gpu);
+}
+
+void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, size_t count)
+{
+    QTestState *qts = gpu->vm->qts;
+    QVirtQueue *vq = gpu->control;
+
+    QEMU_BUILD_BUG_ON(sizeof(struct vm_descriptor) != sizeof(struct vring_desc));
+    qtest_memwrite(qts, vq->desc, descriptors, count * sizeof(*descriptors));
+    vq->free_head = 0;
+    vq->num_free = vq->size;
+    qvirtqueue_kick(qts, &gpu->dev.vdev, vq, 0);
+}
+
 /* Adds the descriptors of one command; returns the head. */
 static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, size_t piece, uint64_t answer,
                             size_t answer_size)

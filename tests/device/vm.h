@@ -66,12 +66,24 @@ struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot);
 uint64_t vm_gpu_features(struct vm_gpu *gpu);
 /* Device reset and a new negotiation. */
 void vm_gpu_reset(struct vm_gpu *gpu);
+/* The same after the whole machine was reset, which took the device's BARs away. */
+void vm_gpu_restart(struct vm_gpu *gpu);
 
 /* Sends one control command. The request is cut into descriptors of at most @piece bytes (0: one descriptor);
  * @answer_size may be 0. Returns how many bytes the device wrote, or -1 when it did not answer in
  * @timeout_ms. */
 int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
                    size_t answer_size, int timeout_ms);
+
+/* A descriptor as the guest wrote it, right or wrong. */
+struct vm_descriptor {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags, next; /* VRING_DESC_F_*; next: any number, also of a descriptor that does not exist */
+};
+/* Writes these to the control queue's table from its start, offers the first one, and rings. The device may
+ * declare itself broken: nothing is waited for, and a reset must follow. */
+void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, size_t count);
 
 /* Sends one command on the cursor queue, which has no answers; true when the device has taken it. */
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms);
