@@ -11,6 +11,7 @@ struct stuck_consumer {
     int updates;  /* atomic */
     int answers;  /* atomic: not stuck */
     GMutex lock;  /* of what follows */
+    int64_t scanout_us;
     int cursors;
     struct stuck_cursor cursor;
 };
@@ -30,6 +31,22 @@ static void take_cursor(struct stuck_consumer *consumer, GVariant *body)
     memcpy(consumer->cursor.pixels, pixels, MIN(size, sizeof(consumer->cursor.pixels)));
     g_mutex_unlock(&consumer->lock);
     g_variant_unref(data);
+}
+
+static void take_scanout(struct stuck_consumer *consumer)
+{
+    g_mutex_lock(&consumer->lock);
+    consumer->scanout_us = g_get_monotonic_time();
+    g_mutex_unlock(&consumer->lock);
+    g_atomic_int_inc(&consumer->scanouts);
+}
+
+int64_t stuck_consumer_scanout_us(struct stuck_consumer *consumer)
+{
+    g_mutex_lock(&consumer->lock);
+    const int64_t us = consumer->scanout_us;
+    g_mutex_unlock(&consumer->lock);
+    return us;
 }
 
 int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *cursor)
@@ -67,7 +84,7 @@ static GDBusMessage *swallow(GDBusConnection *connection, GDBusMessage *message,
     if (!member)
         return message;
     if (g_str_has_prefix(member, "ScanoutDMABUF"))
-        g_atomic_int_inc(&consumer->scanouts);
+        take_scanout(consumer);
     else if (g_str_has_prefix(member, "UpdateDMABUF"))
         g_atomic_int_inc(&consumer->updates);
     else if (g_str_equal(member, "CursorDefine"))

@@ -9,6 +9,7 @@
 #define VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +26,8 @@ void stuck_consumer_die(struct stuck_consumer *consumer);
 /* From now on it answers at once, or no longer. */
 void stuck_consumer_answer(struct stuck_consumer *consumer, bool answers);
 
+/* When it was handed the last dma-buf, CLOCK_MONOTONIC, microseconds; 0: never. */
+int64_t stuck_consumer_scanout_us(struct stuck_consumer *consumer);
 /* How many dma-bufs and how many updates of one it has been handed, and keeps unanswered. */
 int stuck_consumer_scanouts(struct stuck_consumer *consumer);
 int stuck_consumer_updates(struct stuck_consumer *consumer);

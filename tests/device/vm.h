@@ -75,6 +75,16 @@ void vm_gpu_restart(struct vm_gpu *gpu);
 int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
                    size_t answer_size, int timeout_ms);
 
+struct vm_request {
+    const void *bytes;
+    size_t size;
+};
+/* Offers @count control commands, rings once, and waits until all are answered; the answers are not looked at
+ * but for their number. *rung_us (may be NULL): when it rang, CLOCK_MONOTONIC. False when an answer is
+ * missing after @timeout_ms. At most half the queue's descriptors. */
+bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count, int64_t *rung_us,
+                  int timeout_ms);
+
 /* A descriptor as the guest wrote it, right or wrong. */
 struct vm_descriptor {
     uint64_t address;
