@@ -7,18 +7,28 @@
 
 #include "tests/bench/desk.hpp"
 
+#include <chrono>
+
 namespace vramlink::test {
 
 namespace {
 
-constexpr int rounds = 21;
+constexpr int rounds = 15;
+
+/// The consumer's clock.
+std::int64_t monotonic_us()
+{
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
 
 double first_frame_us(Desk &desk, std::uint32_t id, const std::vector<Entry> &entries, FrameSize size)
 {
     const int before = stuck_consumer_scanouts(desk.consumer.get());
-    const std::int64_t rung =
-        desk.run({create_blob_bytes(id, size.bytes(), static_cast<std::uint32_t>(entries.size()), entries),
-                  set_scanout_bytes(id, size), flush_bytes(id, size)});
+    std::int64_t rung = 0;
+    desk.run({create_blob_bytes(id, size.bytes(), static_cast<std::uint32_t>(entries.size()), entries),
+              set_scanout_bytes(id, size), flush_bytes(id, size)},
+             {.rings = [&] { rung = monotonic_us(); }, .answered = {}});
     require(eventually([&] { return stuck_consumer_scanouts(desk.consumer.get()) > before; }),
             "the consumer was handed no dma-buf");
     const std::int64_t taken = stuck_consumer_scanout_us(desk.consumer.get());

@@ -9,7 +9,7 @@ namespace vramlink::test {
 
 namespace {
 
-constexpr int rounds = 31;
+constexpr int rounds = 11;
 
 struct Cost {
     std::vector<double> plan_ns, ours_ns, kernel_ns;

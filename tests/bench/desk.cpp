@@ -29,6 +29,12 @@ virtio_gpu_ctrl_hdr header(std::uint32_t type)
     return hdr;
 }
 
+void call(const std::function<void()> &function)
+{
+    if (function)
+        function();
+}
+
 } // namespace
 
 void require(bool good, const std::string &what)
@@ -65,15 +71,16 @@ std::uint64_t Desk::map_vram()
     return address;
 }
 
-std::int64_t Desk::run(const std::vector<Bytes> &commands)
+void Desk::run(const std::vector<Bytes> &commands, const Watch &watch)
 {
     std::vector<vm_request> requests;
     requests.reserve(commands.size());
     for (const Bytes &command : commands)
         requests.push_back({command.data(), command.size()});
-    std::int64_t rung = 0;
-    require(vm_gpu_batch(gpu.raw(), requests.data(), requests.size(), &rung, patience(20'000)), "no answer");
-    return rung;
+    Watch own = watch;
+    const vm_watch plain{[](void *to) { call(static_cast<Watch *>(to)->rings); },
+                         [](void *to) { call(static_cast<Watch *>(to)->answered); }, &own};
+    require(vm_gpu_batch(gpu.raw(), requests.data(), requests.size(), &plain, patience(20'000)), "no answer");
 }
 
 Bytes set_scanout_bytes(std::uint32_t id, FrameSize size)

@@ -11,6 +11,7 @@
 #include "tests/device/consumer.hpp"
 #include "tests/device/ground.hpp"
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -38,8 +39,12 @@ class Desk {
 
     /// Gives the VRAM an address under which all of it answers. @returns it.
     std::uint64_t map_vram();
-    /// Offers all and waits for the answers; ends the program when one is missing. @returns when it rang, us.
-    std::int64_t run(const std::vector<Bytes> &commands);
+    /// What to do when all is offered and nothing has rung yet, and when all is answered.
+    struct Watch {
+        std::function<void()> rings, answered;
+    };
+    /// Offers all and waits for the answers; ends the program when one is missing.
+    void run(const std::vector<Bytes> &commands, const Watch &watch = {});
 
     Machine machine;
     Gpu gpu;

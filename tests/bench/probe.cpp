@@ -45,6 +45,11 @@ void Probe::add_to(Machine::Options &options) const
 void Probe::start()
 {
     *page_ = {};
+    go_on();
+}
+
+void Probe::go_on()
+{
     std::atomic_thread_fence(std::memory_order_seq_cst);
     page_->on = 1;
 }
@@ -55,7 +60,8 @@ void Probe::stop()
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-SyscallCounter::SyscallCounter(pid_t thread) : target_(thread), tracer_([this] { trace(); })
+SyscallCounter::SyscallCounter(Machine &machine)
+    : machine_(machine), target_(machine.pid()), tracer_([this] { trace(); })
 {
     while (!attached_)
         usleep(1000);
@@ -70,6 +76,8 @@ SyscallCounter::~SyscallCounter()
 std::uint64_t SyscallCounter::stop()
 {
     ending_ = true;
+    std::uint8_t byte = 0;
+    vm_read(machine_.raw(), 0, &byte, 1); // wakes QEMU, which stops at its next call, which wakes the tracer
     tracer_.join();
     return calls_;
 }
@@ -86,24 +94,10 @@ void SyscallCounter::trace()
     ptrace(PTRACE_SYSCALL, target_, nullptr, nullptr);
     attached_ = true;
     std::uint64_t stops = 0;
-    bool interrupted = false;
-    for (;;) {
-        if (ending_ && !interrupted) {
-            ptrace(PTRACE_INTERRUPT, target_, nullptr, nullptr);
-            interrupted = true;
-        }
-        const pid_t seen = waitpid(target_, &status, __WALL | WNOHANG);
-        if (seen == 0) {
-            usleep(50);
-            continue;
-        }
-        if (seen < 0 || !WIFSTOPPED(status))
-            break;
+    while (waitpid(target_, &status, __WALL) == target_ && WIFSTOPPED(status) && !ending_) {
         const bool syscall_stop = WSTOPSIG(status) == (SIGTRAP | 0x80);
         const bool event_stop = status >> 16 == PTRACE_EVENT_STOP;
         stops += syscall_stop ? 1 : 0;
-        if (interrupted) // by this stop or another: any stop takes a pending interruption away
-            break;
         const long signal = syscall_stop || event_stop ? 0 : WSTOPSIG(status);
         ptrace(PTRACE_SYSCALL, target_, nullptr, reinterpret_cast<void *>(signal));
     }

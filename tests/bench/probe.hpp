@@ -28,6 +28,8 @@ class Probe {
     void add_to(Machine::Options &options) const;
     /// Clears what was counted, and counts from now on.
     void start();
+    /// Counts again, from where stop() left it.
+    void go_on();
     void stop();
     [[nodiscard]] const qemu_probe &seen() const { return *page_; }
 
@@ -40,7 +42,7 @@ class Probe {
 /// is a part.
 class SyscallCounter {
   public:
-    explicit SyscallCounter(pid_t thread);
+    explicit SyscallCounter(Machine &machine);
     ~SyscallCounter();
     SyscallCounter(const SyscallCounter &) = delete;
     SyscallCounter &operator=(const SyscallCounter &) = delete;
@@ -51,6 +53,7 @@ class SyscallCounter {
   private:
     void trace();
 
+    Machine &machine_;
     pid_t target_;
     std::atomic<bool> attached_{false};
     std::atomic<bool> ending_{false};

@@ -322,14 +322,27 @@ static void offer_quietly(struct vm_gpu *gpu, uint32_t head)
     qtest_writew(qts, avail + 2, idx + 1);
 }
 
-bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count, int64_t *rung_us,
-                  int timeout_ms)
+/* One look at the used ring's index at a time: a watcher counts what QEMU does meanwhile. */
+static bool wait_all_used(struct vm_gpu *gpu, uint16_t index, int timeout_ms)
+{
+    const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
+
+    while (qtest_readw(gpu->vm->qts, gpu->control->used + 2) != index) {
+        if (g_get_monotonic_time() > end)
+            return false;
+        g_usleep(500);
+    }
+    return true;
+}
+
+bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count,
+                  const struct vm_watch *watch, int timeout_ms)
 {
     const size_t answer_size = 24;
-    const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
+    const uint16_t used = qtest_readw(gpu->vm->qts, gpu->control->used + 2);
     g_autofree uint64_t *in = g_new0(uint64_t, count);
     const uint64_t out = vm_alloc(gpu->vm, answer_size * count);
-    size_t done = 0;
+    bool answered;
 
     recycle(gpu);
     for (size_t i = 0; i < count; i++) {
@@ -338,19 +351,16 @@ bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t 
         offer_quietly(gpu, add_command(gpu, in[i], requests[i].size, requests[i].size, out + i * answer_size,
                                        answer_size));
     }
-    if (rung_us)
-        *rung_us = g_get_monotonic_time();
+    watch->rings(watch->opaque);
     gpu->dev.vdev.bus->virtqueue_kick(&gpu->dev.vdev, gpu->control);
-    while (done < count && g_get_monotonic_time() < end) {
-        if (qvirtqueue_get_buf(gpu->vm->qts, gpu->control, NULL, NULL))
-            done++;
-        else
-            g_usleep(200);
-    }
+    answered = wait_all_used(gpu, (uint16_t)(used + count), timeout_ms);
+    watch->answered(watch->opaque);
+    while (qvirtqueue_get_buf(gpu->vm->qts, gpu->control, NULL, NULL))
+        ;
     for (size_t i = 0; i < count; i++)
         vm_free(gpu->vm, in[i]);
     vm_free(gpu->vm, out);
-    return done == count;
+    return answered;
 }
 
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms)

@@ -79,11 +79,16 @@ struct vm_request {
     const void *bytes;
     size_t size;
 };
+/* Called when all is in guest memory and before the doorbell, and when all has been answered. */
+struct vm_watch {
+    void (*rings)(void *opaque);
+    void (*answered)(void *opaque);
+    void *opaque;
+};
 /* Offers @count control commands, rings once, and waits until all are answered; the answers are not looked at
- * but for their number. *rung_us (may be NULL): when it rang, CLOCK_MONOTONIC. False when an answer is
- * missing after @timeout_ms. At most half the queue's descriptors. */
-bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count, int64_t *rung_us,
-                  int timeout_ms);
+ * but for their number. False when one is missing after @timeout_ms. At most half the queue's descriptors. */
+bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count,
+                  const struct vm_watch *watch, int timeout_ms);
 
 /* A descriptor as the guest wrote it, right or wrong. */
 struct vm_descriptor {
