@@ -48,7 +48,7 @@ int count_memory_maps(pid_t pid)
 }
 
 /// Descriptors, but for sockets: QEMU's D-Bus display keeps some of consumers that have gone (seen
-/// with 10.0.2, without the plugin's device, too).
+/// with 10.0.2).
 std::ptrdiff_t files_of(const Held &held)
 {
     return std::count_if(held.targets.begin(), held.targets.end(),
