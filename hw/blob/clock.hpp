@@ -6,8 +6,8 @@
 #define VRAMLINK_HW_BLOB_CLOCK_HPP
 
 #include <chrono>
-#include <ctime>
 #include <cstdint>
+#include <ctime>
 
 namespace vramlink {
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Viewer: a vramlink-viewer beside the machine, on the DRM device of the host that the tests run on.
-// Viewer: a vramlink-viewer on a machine's D-Bus display: the consumer that imports what it is handed and
-// flips to it. VRAMLINK_TOOLS names the directory of the viewer and of gem-count. Needs QEMU's QMP on a
-// socket of its own.
 
 #ifndef VRAMLINK_TESTS_DEVICE_VIEWER_HPP
 #define VRAMLINK_TESTS_DEVICE_VIEWER_HPP
@@ -24,8 +21,6 @@ class Viewer {
     /// $VRAMLINK_VIEWER, on the first DRM device. Fails the test when it does not start.
     Viewer();
     /// Ends it, and checks that it ends well.
-    /// Starts it on the DRM device @p kms; statistics go to a file of its own.
-    Viewer(const std::string &kms, const std::string &qmp);
     ~Viewer();
     Viewer(const Viewer &) = delete;
     Viewer &operator=(const Viewer &) = delete;
@@ -38,15 +33,6 @@ class Viewer {
 
   private:
     std::string stats_path_;
-    /// What gem-count says of it: fds_total, dmabuf_fds, gem_handles, framebuffers. Null when it does not
-    /// run.
-    [[nodiscard]] Json holds() const;
-    [[nodiscard]] Held held() const { return held_by(pid_); }
-    /// Its statistics (docs/viewer.md), written on demand.
-    [[nodiscard]] Json stats() const;
-
-  private:
-    std::string stats_file_;
     pid_t pid_ = -1;
 };
 
