@@ -17,5 +17,4 @@ export TMPDIR=/run
 export QTEST_QEMU_BINARY=qemu-system-x86_64
 export VRAMLINK_PLUGIN="$here/qemu-vramlink.so"
 export VRAMLINK_SLOW=5
-export VRAMLINK_TOOLS=/vramlink/build/tools/viewer
 exec "$here/device-tests" "$@"
