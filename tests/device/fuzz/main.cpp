@@ -168,7 +168,8 @@ int fuzz(const Wish &wish)
         if (!wait_for(child, *progress)) {
             kill(-child, SIGKILL); // its QEMU
             std::printf(
-                "a finding in stream %llu; to repeat it: tests/device/run-fuzz --seed %llu --streams %llu --actions "
+                "a finding in stream %llu; to repeat it: tests/device/run-fuzz --seed %llu --streams %llu "
+                "--actions "
                 "%llu "
                 "--per-qemu %llu --trace\n",
                 static_cast<unsigned long long>(progress->stream), static_cast<unsigned long long>(first),
