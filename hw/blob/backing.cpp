@@ -55,8 +55,10 @@ Answer<void> Backing::pay()
 Answer<std::unique_ptr<Backing>> Backing::make(ExtentList memory, uint64_t size, Resources &resources,
                                                Facts &facts)
 {
+    const Clock::Time started = resources.clock.now();
     std::unique_ptr<Backing> backing(new Backing(std::move(memory), size, resources));
     backing->choice_ = choose_plan(backing->memory_);
+    facts.plan_ns += nanoseconds(resources.clock.now() - started);
     if (auto paid = backing->pay(); !paid)
         return std::unexpected(std::move(paid.error()));
     facts.ranges = backing->memory_.extents().size();

@@ -78,6 +78,7 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
         .max_entries = limits_.max_entries,
         .extents_left = resources_.extents.left(),
     };
+    const Clock::Time started = resources_.clock.now();
     auto memory = translate_entries(context, size, entries);
     if (!memory) {
         if (memory.error().unreadable)
@@ -89,6 +90,7 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
     blob.facts.state = State::Backed;
     blob.facts.size = size;
     blob.facts.entries = static_cast<uint32_t>(entries.size());
+    blob.facts.plan_ns = nanoseconds(resources_.clock.now() - started);
     blob.iommu = memory->iommu;
     auto backing = Backing::make(std::move(memory->memory), size, resources_, blob.facts);
     if (!backing)

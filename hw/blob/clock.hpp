@@ -6,6 +6,7 @@
 #define VRAMLINK_HW_BLOB_CLOCK_HPP
 
 #include <chrono>
+#include <cstdint>
 #include <ctime>
 
 namespace vramlink {
@@ -27,6 +28,12 @@ class Clock {
         (void)::nanosleep(&millisecond, nullptr);
     }
 };
+
+/// For the stats; time does not run backwards.
+[[nodiscard]] inline uint64_t nanoseconds(Clock::Time::duration took) noexcept
+{
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(took).count());
+}
 
 } // namespace vramlink
 

@@ -33,6 +33,7 @@ struct Facts {
     vrl_plan plan = VRL_PLAN_NONE;
     std::string reason;
     std::string region;            ///< name of the first one
+    uint64_t plan_ns = 0;          ///< nanoseconds that translating, merging and choosing the plan took
     uint64_t export_us = 0;        ///< microseconds that the export of the whole blob took
     std::vector<uint64_t> dmabufs; ///< inodes, in the order of export
     const char *view = "none";     ///< "direct", "mapped" or "copied" once a CPU consumer asked

@@ -68,12 +68,10 @@ Json command_counts(const CommandCounts &commands)
 Json to_json(const Facts &facts)
 {
     Json json{
-        {"id", facts.id},           {"state", state_name(facts.state)},
-        {"size", facts.size},       {"entries", facts.entries},
-        {"ranges", facts.ranges},   {"plan", plan_name(facts.plan)},
-        {"reason", facts.reason},   {"export_us", facts.export_us},
-        {"dmabufs", facts.dmabufs}, {"region", facts.region},
-        {"view", facts.view},
+        {"id", facts.id},           {"state", state_name(facts.state)}, {"size", facts.size},
+        {"entries", facts.entries}, {"ranges", facts.ranges},           {"plan", plan_name(facts.plan)},
+        {"reason", facts.reason},   {"plan_ns", facts.plan_ns},         {"export_us", facts.export_us},
+        {"dmabufs", facts.dmabufs}, {"region", facts.region},           {"view", facts.view},
     };
     if (!facts.shown.empty())
         json["shown"] = facts.shown;

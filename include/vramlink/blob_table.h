@@ -336,10 +336,12 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
  * {"commands","commands_by_type":{name: count},"flips","superseded","flushes","exports","exports_failed",
  *              "imports","imports_failed","views","bytes_copied","stills","stills_lost","revocations",
  *              "held_over","command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
- *   "blobs": [{"id","state","size","entries","ranges","plan","reason","export_us","dmabufs":[inode,...],
+ *   "blobs": [{"id","state","size","entries","ranges","plan","reason","plan_ns","export_us",
+ *              "dmabufs":[inode,...],
  *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
  * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
- * (create or attach named memory that is not readable). plan, reason, ranges, export_us, dmabufs, region,
+ * (create or attach named memory that is not readable). plan, reason, ranges, plan_ns (translating,
+ * merging and choosing, in nanoseconds), export_us, dmabufs, region,
  * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Tombstones
  * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. "imports" are those
  * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). Blobs whose

@@ -48,6 +48,8 @@ class Gpu {
   public:
     explicit Gpu(Machine &machine) : gpu_(vm_gpu_open(machine.raw(), Machine::gpu_slot)) {}
 
+    /// For what has no function here.
+    [[nodiscard]] vm_gpu *raw() const { return gpu_; }
     [[nodiscard]] std::uint64_t features() const { return vm_gpu_features(gpu_); }
     void reset() { vm_gpu_reset(gpu_); }
 

@@ -9,7 +9,9 @@ struct stuck_consumer {
     struct dbus_listener *listener;
     int scanouts; /* atomic */
     int updates;  /* atomic */
+    int answers;  /* atomic: not stuck */
     GMutex lock;  /* of what follows */
+    int64_t scanout_us;
     int cursors;
     struct stuck_cursor cursor;
 };
@@ -31,6 +33,22 @@ static void take_cursor(struct stuck_consumer *consumer, GVariant *body)
     g_variant_unref(data);
 }
 
+static void take_scanout(struct stuck_consumer *consumer)
+{
+    g_mutex_lock(&consumer->lock);
+    consumer->scanout_us = g_get_monotonic_time();
+    g_mutex_unlock(&consumer->lock);
+    g_atomic_int_inc(&consumer->scanouts);
+}
+
+int64_t stuck_consumer_scanout_us(struct stuck_consumer *consumer)
+{
+    g_mutex_lock(&consumer->lock);
+    const int64_t us = consumer->scanout_us;
+    g_mutex_unlock(&consumer->lock);
+    return us;
+}
+
 int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *cursor)
 {
     g_mutex_lock(&consumer->lock);
@@ -38,6 +56,20 @@ int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *
     *cursor = consumer->cursor;
     g_mutex_unlock(&consumer->lock);
     return count;
+}
+
+static void answer(GDBusConnection *connection, GDBusMessage *message)
+{
+    if (g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED)
+        return;
+    GDBusMessage *reply = g_dbus_message_new_method_reply(message);
+    g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+    g_object_unref(reply);
+}
+
+void stuck_consumer_answer(struct stuck_consumer *consumer, bool answers)
+{
+    g_atomic_int_set(&consumer->answers, answers);
 }
 
 /* Swallows what QEMU asks of a listener. Questions about properties pass; GDBus answers that there is no such
@@ -52,11 +84,13 @@ static GDBusMessage *swallow(GDBusConnection *connection, GDBusMessage *message,
     if (!member)
         return message;
     if (g_str_has_prefix(member, "ScanoutDMABUF"))
-        g_atomic_int_inc(&consumer->scanouts);
+        take_scanout(consumer);
     else if (g_str_has_prefix(member, "UpdateDMABUF"))
         g_atomic_int_inc(&consumer->updates);
     else if (g_str_equal(member, "CursorDefine"))
         take_cursor(consumer, g_dbus_message_get_body(message));
+    if (g_atomic_int_get(&consumer->answers))
+        answer(connection, message);
     g_object_unref(message);
     return NULL;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A consumer of QEMU's D-Bus display that takes every frame and never answers: what a hung compositor looks
- * like to QEMU. (Interface: QEMU's ui/dbus-display1.xml.)
+ * A consumer of QEMU's D-Bus display that takes every frame and never answers, unless it is told to: what a
+ * hung compositor looks like to QEMU. (Interface: QEMU's ui/dbus-display1.xml.)
  *
  * Thread: its calls arrive on GDBus's own thread; the functions here are for one thread.
  */
 #ifndef VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
 #define VRAMLINK_TESTS_DEVICE_STUCK_CONSUMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,7 +21,11 @@ struct stuck_consumer;
  * Registers as a listener of console 0. NULL, with a sentence on stderr, when that fails. */
 struct stuck_consumer *stuck_consumer_new(int display);
 void stuck_consumer_free(struct stuck_consumer *consumer);
+/* From now on it answers at once, or no longer. */
+void stuck_consumer_answer(struct stuck_consumer *consumer, bool answers);
 
+/* When it was handed the last dma-buf, CLOCK_MONOTONIC, microseconds; 0: never. */
+int64_t stuck_consumer_scanout_us(struct stuck_consumer *consumer);
 /* How many dma-bufs and how many updates of one it has been handed, and keeps unanswered. */
 int stuck_consumer_scanouts(struct stuck_consumer *consumer);
 int stuck_consumer_updates(struct stuck_consumer *consumer);

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A guest that makes, shows and destroys buffers all day: sizes and scatter at random, on real VFIO. What the
-// process holds after the first cycles is what it holds after the last.
+// A guest that makes, shows and destroys buffers all day: sizes and scatter at random, on real VFIO, with a
+// viewer that imports each of them into the display GPU. What QEMU and the viewer hold after the first cycles
+// (descriptors, dma-bufs, mappings, memory; GEM handles and framebuffers of the viewer) is what they hold
+// after the last.
 //
 // VRAMLINK_SOAK=CYCLES is how many (default 2,000; ./dev soak asks for 100,000).
 
 #include "tests/device/ground.hpp"
+#include "tests/device/viewer.hpp"
 
 #include <gtest/gtest.h>
 
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -77,30 +82,42 @@ class Soak {
 struct Holding {
     Held process;
     Json totals;
+    Json viewer; ///< gem-count's words; null without a viewer
+    std::uint64_t viewer_rss = 0;
 };
 
-Holding look(Ground &ground, Soak &soak)
+/// What gem-count, which lies beside the viewer, says of a process. Null when it says nothing.
+Json gem_count(pid_t pid)
 {
-    soak.finish();
-    return {ground.machine.held(), ground.machine.stats()["totals"]};
+    const char *viewer = std::getenv("VRAMLINK_VIEWER");
+    const auto program = std::filesystem::path(viewer != nullptr ? viewer : "").replace_filename("gem-count");
+    FILE *pipe = popen((program.string() + " " + std::to_string(pid)).c_str(), "r");
+    if (pipe == nullptr)
+        return nullptr;
+    std::string text;
+    for (int c = 0; (c = std::fgetc(pipe)) != EOF;)
+        text += static_cast<char>(c);
+    return pclose(pipe) == 0 ? Json::parse(text, nullptr, false) : Json();
 }
 
-void expect_nothing_grows(Where where)
+/// Between two cycles, when nothing is shown.
+Holding look(Ground &ground, Soak &soak, const Viewer *viewer)
 {
-    // khugepaged would add megabytes to a heap that has not grown; QEMU inherits this.
-    ASSERT_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
-    const char *wish = std::getenv("VRAMLINK_SOAK");
-    const int cycles = wish != nullptr ? std::atoi(wish) : 2000;
-    const int warm = std::min(1000, cycles / 4);
-    Ground ground(ground_options(where));
-    Soak soak(ground);
-    Holding early;
-    for (int i = 0; i < cycles && !testing::Test::HasFailure(); i++) {
-        if (i == warm)
-            early = look(ground, soak);
-        soak.cycle();
-    }
-    const Holding late = look(ground, soak);
+    soak.finish();
+    Holding now{ground.machine.held(), ground.machine.stats()["totals"], nullptr};
+    if (viewer == nullptr)
+        return now;
+    // The viewer lets go a moment after QEMU has told it.
+    EXPECT_TRUE(eventually([&] {
+        now.viewer = gem_count(viewer->pid());
+        return now.viewer.is_object() && now.viewer["dmabuf_fds"] == 0;
+    })) << now.viewer.dump();
+    now.viewer_rss = held_by(viewer->pid()).rss;
+    return now;
+}
+
+void expect_same(const Holding &late, const Holding &early)
+{
     EXPECT_EQ(late.process.fds, early.process.fds);
     EXPECT_EQ(late.process.dmabufs, early.process.dmabufs);
     EXPECT_LE(late.process.maps, early.process.maps + heap_maps);
@@ -108,23 +125,76 @@ void expect_nothing_grows(Where where)
     for (const char *kept : {"live", "tombstones", "dmabuf_fds", "extents"})
         EXPECT_EQ(late.totals[kept], early.totals[kept]) << kept;
     EXPECT_EQ(late.totals["revocations"], 0);
+    EXPECT_LE(late.viewer_rss, early.viewer_rss + rss_tolerance);
+    if (late.viewer.is_null())
+        return;
+    for (const char *kept : {"fds_total", "dmabuf_fds", "gem_handles", "framebuffers"})
+        EXPECT_EQ(late.viewer[kept], early.viewer[kept]) << "the viewer's " << kept;
+    EXPECT_TRUE(late.viewer["gem_handles"].is_number())
+        << "GEM handles cannot be counted on this display GPU";
+}
+
+void write_report(int cycles, int warm, const Holding &early, const Holding &late, const Json &viewer)
+{
     const char *file = std::getenv("VRAMLINK_SOAK_REPORT");
     std::ofstream report(file != nullptr ? file : "/dev/null");
     report << cycles << " cycles; at cycle " << warm << " and at the end: descriptors " << early.process.fds
            << ", " << late.process.fds << "; mappings " << early.process.maps << ", " << late.process.maps
            << "; resident KiB " << early.process.rss / 1024 << ", " << late.process.rss / 1024 << "; exports "
            << late.totals["exports"] << "\n";
+    if (viewer.is_object())
+        report << "the viewer: " << early.viewer.dump() << ", " << late.viewer.dump() << "; resident KiB "
+               << early.viewer_rss / 1024 << ", " << late.viewer_rss / 1024 << "; PRIME imports "
+               << viewer["prime_imports"] << ", refused " << viewer["imports_failed"] << "\n";
+}
+
+void expect_nothing_grows(Ground &ground, const Viewer *viewer)
+{
+    const char *wish = std::getenv("VRAMLINK_SOAK");
+    const int cycles = wish != nullptr ? std::atoi(wish) : 2000;
+    const int warm = std::min(1000, cycles / 4);
+    Soak soak(ground);
+    Holding early;
+    for (int i = 0; i < cycles && !testing::Test::HasFailure(); i++) {
+        if (i == warm)
+            early = look(ground, soak, viewer);
+        soak.cycle();
+    }
+    const Holding late = look(ground, soak, viewer);
+    expect_same(late, early);
+    const Json seen = viewer != nullptr ? viewer->stats() : Json();
+    write_report(cycles, warm, early, late, seen);
+    if (viewer == nullptr)
+        return;
+    // Output 0 is the viewer's: every second buffer. What is gone before its turn comes is never imported.
+    EXPECT_GT(seen["prime_imports"], cycles / 4) << seen.dump();
+    EXPECT_EQ(seen["imports_failed"], 0) << seen.dump();
+}
+
+/// khugepaged would add megabytes to a heap that has not grown; QEMU and the viewer inherit this.
+void no_huge_pages()
+{
+    ASSERT_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
 }
 
 TEST(Soak, NothingGrows)
 {
-    expect_nothing_grows(Where::Ivshmem);
+    no_huge_pages();
+    Ground ground(ground_options(Where::Ivshmem));
+    expect_nothing_grows(ground, nullptr);
 }
 
 TEST(VfioSoak, NothingGrows)
 {
     ASSERT_GE(vfio_hosts().size(), 2u) << "VRAMLINK_VFIO names too few devices";
-    expect_nothing_grows(Where::Vfio);
+    no_huge_pages();
+    auto options = ground_options(Where::Vfio);
+    options.devices += " " + Viewer::door();
+    options.display = "dbus,p2p=yes,gl=on";
+    Ground ground(options);
+    const Viewer viewer;
+    ASSERT_TRUE(viewer.shows("dmabuf"));
+    expect_nothing_grows(ground, &viewer);
 }
 
 } // namespace

@@ -234,6 +234,24 @@ uint32_t vm_gpu_take_events(struct vm_gpu *gpu)
     return events;
 }
 
+void vm_gpu_restart(struct vm_gpu *gpu)
+{
+    qvirtio_pci_device_enable(&gpu->dev);
+    vm_gpu_reset(gpu);
+}
+
+void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, size_t count)
+{
+    QTestState *qts = gpu->vm->qts;
+    QVirtQueue *vq = gpu->control;
+
+    QEMU_BUILD_BUG_ON(sizeof(struct vm_descriptor) != sizeof(struct vring_desc));
+    qtest_memwrite(qts, vq->desc, descriptors, count * sizeof(*descriptors));
+    vq->free_head = 0;
+    vq->num_free = vq->size;
+    qvirtqueue_kick(qts, &gpu->dev.vdev, vq, 0);
+}
+
 /* Adds the descriptors of one command; returns the head. */
 static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, size_t piece, uint64_t answer,
                             size_t answer_size)
@@ -303,6 +321,58 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
     if (answered)
         vm_free(gpu->vm, out);
     return answered ? (int)length : -1;
+}
+
+/* qvirtqueue_kick() rings for each command: here only the last one does. */
+static void offer_quietly(struct vm_gpu *gpu, uint32_t head)
+{
+    QTestState *qts = gpu->vm->qts;
+    const uint64_t avail = gpu->control->avail;
+    const uint16_t idx = qtest_readw(qts, avail + 2);
+
+    qtest_writew(qts, avail + 4 + 2 * (idx % gpu->control->size), (uint16_t)head);
+    qtest_writew(qts, avail + 2, idx + 1);
+}
+
+/* One look at the used ring's index at a time: a watcher counts what QEMU does meanwhile. */
+static bool wait_all_used(struct vm_gpu *gpu, uint16_t index, int timeout_ms)
+{
+    const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
+
+    while (qtest_readw(gpu->vm->qts, gpu->control->used + 2) != index) {
+        if (g_get_monotonic_time() > end)
+            return false;
+        g_usleep(500);
+    }
+    return true;
+}
+
+bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count,
+                  const struct vm_watch *watch, int timeout_ms)
+{
+    const size_t answer_size = 24;
+    const uint16_t used = qtest_readw(gpu->vm->qts, gpu->control->used + 2);
+    g_autofree uint64_t *in = g_new0(uint64_t, count);
+    const uint64_t out = vm_alloc(gpu->vm, answer_size * count);
+    bool answered;
+
+    recycle(gpu);
+    for (size_t i = 0; i < count; i++) {
+        in[i] = vm_alloc(gpu->vm, requests[i].size);
+        vm_write(gpu->vm, in[i], requests[i].bytes, requests[i].size);
+        offer_quietly(gpu, add_command(gpu, in[i], requests[i].size, requests[i].size, out + i * answer_size,
+                                       answer_size));
+    }
+    watch->rings(watch->opaque);
+    gpu->dev.vdev.bus->virtqueue_kick(&gpu->dev.vdev, gpu->control);
+    answered = wait_all_used(gpu, (uint16_t)(used + count), timeout_ms);
+    watch->answered(watch->opaque);
+    while (qvirtqueue_get_buf(gpu->vm->qts, gpu->control, NULL, NULL))
+        ;
+    for (size_t i = 0; i < count; i++)
+        vm_free(gpu->vm, in[i]);
+    vm_free(gpu->vm, out);
+    return answered;
 }
 
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms)

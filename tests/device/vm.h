@@ -66,6 +66,8 @@ struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot);
 uint64_t vm_gpu_features(struct vm_gpu *gpu);
 /* Device reset and a new negotiation. */
 void vm_gpu_reset(struct vm_gpu *gpu);
+/* The same after the whole machine was reset, which took the device's BARs away. */
+void vm_gpu_restart(struct vm_gpu *gpu);
 
 /* Pending events of the configuration space; they are cleared. */
 uint32_t vm_gpu_take_events(struct vm_gpu *gpu);
@@ -75,6 +77,31 @@ uint32_t vm_gpu_take_events(struct vm_gpu *gpu);
  * @timeout_ms. */
 int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size, size_t piece, void *answer,
                    size_t answer_size, int timeout_ms);
+
+struct vm_request {
+    const void *bytes;
+    size_t size;
+};
+/* Called when all is in guest memory and before the doorbell, and when all has been answered. */
+struct vm_watch {
+    void (*rings)(void *opaque);
+    void (*answered)(void *opaque);
+    void *opaque;
+};
+/* Offers @count control commands, rings once, and waits until all are answered; the answers are not looked at
+ * but for their number. False when one is missing after @timeout_ms. At most half the queue's descriptors. */
+bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count,
+                  const struct vm_watch *watch, int timeout_ms);
+
+/* A descriptor as the guest wrote it, right or wrong. */
+struct vm_descriptor {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags, next; /* VRING_DESC_F_*; next: any number, also of a descriptor that does not exist */
+};
+/* Writes these to the control queue's table from its start, offers the first one, and rings. The device may
+ * declare itself broken: nothing is waited for, and a reset must follow. */
+void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, size_t count);
 
 /* Sends one command on the cursor queue, which has no answers; true when the device has taken it. */
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms);

@@ -3,7 +3,7 @@
 # ./dev build: Meson's build directories.
 #   build/host   everything; the plugin is for this machine's QEMU
 #   build/lab    the plugin for the QEMU in the host in a box
-#   build/asan   the unit tests and the fuzzer's corpus under AddressSanitizer and UndefinedBehaviorSanitizer
+#   build/asan   the unit tests, the fuzzer's corpus and the plugin for the random guest (tests/device/fuzz) under AddressSanitizer and UndefinedBehaviorSanitizer
 
 configure() { # configure NAME OPTION...
     local dir=$BUILD/$1
@@ -39,7 +39,7 @@ ensure_builds() { # ensure_builds TARGETS_OF_HOST
 }
 
 ensure_asan() {
-    ensure_build asan meson-test-prereq "$HEADERS/host/target.ini" -Db_sanitize=address,undefined \
+    ensure_build asan "meson-test-prereq hw/qemu/qemu-vramlink.so hw/qemu/qemu-vramlink-device.so" "$HEADERS/host/target.ini" -Db_sanitize=address,undefined \
         -Db_lundef=false -Doptimization=1 -Dviewer=disabled "-Dqemu_headers=$HEADERS/host"
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # ./dev fuzz, ./dev soak: what runs for as long as one likes.
+#   build/asan   the plugin for the random guest on the real device (tests/device/fuzz)
 #   build/fuzz   the libFuzzer target, compiled by clang 16 with AddressSanitizer and UndefinedBehaviorSanitizer
 
 FUZZ_PACKAGES='clang-16 libclang-rt-16-dev'
@@ -22,12 +23,20 @@ ensure_fuzz_build() {
         "-Dcpp_args=$FUZZ_FLAGS -U__cpp_concepts -D__cpp_concepts=202002L -Wno-builtin-macro-redefined"
 }
 
-# run_fuzz [SECONDS]: what it learns stays in out/fuzz/corpus, an input that breaks something in out/fuzz
+# run_fuzz [SECONDS]: half of them each for the heart and for the whole device
 run_fuzz() {
-    local seconds=${1:-60} found=$OUT/fuzz
+    local seconds=${1:-60}
     ensure_setup
     locked "$CACHE/lock" ensure_fuzz_packages
     locked "$BUILD/lock" ensure_fuzz_build
+    locked "$BUILD/lock" ensure_device_fuzz_build
+    fuzz_heart $((seconds / 2))
+    fuzz_device $((seconds - seconds / 2))
+}
+
+# What it learns stays in out/fuzz/corpus, an input that breaks something in out/fuzz.
+fuzz_heart() { # fuzz_heart SECONDS
+    local seconds=$1 found=$OUT/fuzz
     mkdir -p "$found/corpus"
     "$BUILD/fuzz/tests/fuzz/fuzz-device" -max_total_time="$seconds" -len_control=0 -max_len=2048 -timeout=20 \
         -print_final_stats=1 -artifact_prefix="$found/" "$found/corpus" "$REPO/tests/fuzz/corpus" 2>"$found/log" || {
@@ -35,6 +44,23 @@ run_fuzz() {
         die "fuzz: a finding; the input lies in $found, build/fuzz/tests/fuzz/fuzz-device FILE repeats it"
     }
     say "fuzz: $(sed -n 's/^stat::number_of_executed_units: *//p' "$found/log") inputs in $seconds s, nothing found"
+}
+
+ensure_device_fuzz_build() {
+    ensure_build host 'tests/device/device-fuzz' "$HEADERS/host/target.ini" "-Dqemu_headers=$HEADERS/host"
+    ensure_asan
+}
+
+# A seed of its own each time; the log says which.
+fuzz_device() { # fuzz_device SECONDS
+    local log=$OUT/fuzz/device.log seed
+    seed=$(date +%s)
+    mkdir -p "$OUT/fuzz"
+    "$REPO/tests/device/run-fuzz" --seed "$seed" --seconds "$1" >"$log" || {
+        tail -n 40 "$log"
+        die "fuzz: a finding on the real device; $log says how to repeat it: tests/device/run-fuzz --seed ..."
+    }
+    say "fuzz: $(sed -n 's/^# \([0-9]* streams.*\)/\1/p' "$log") in $1 s on the real device, first seed $seed"
 }
 
 run_soak() { # run_soak [CYCLES]

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+//   bench-device --out FILE [--vfio]    measures the device in a stock QEMU; --vfio: in the lab, with VFIO
+//   and udmabuf
+//
+// The environment is that of device-tests (docs/testing.md).
+#include "tests/bench/desk.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace vramlink::test {
+
+namespace {
+
+template <class T> Bytes bytes_of(const T &command)
+{
+    const auto *raw = reinterpret_cast<const std::uint8_t *>(&command);
+    return {raw, raw + sizeof command};
+}
+
+virtio_gpu_ctrl_hdr header(std::uint32_t type)
+{
+    virtio_gpu_ctrl_hdr hdr{};
+    hdr.type = type;
+    return hdr;
+}
+
+void call(const std::function<void()> &function)
+{
+    if (function)
+        function();
+}
+
+} // namespace
+
+void require(bool good, const std::string &what)
+{
+    if (good)
+        return;
+    std::fprintf(stderr, "bench-device: %s\n", what.c_str());
+    std::exit(1);
+}
+
+std::string vram_device(Where where)
+{
+    if (where == Where::Ivshmem)
+        return ivshmem("near", bar_slot, bar_mebibytes);
+    const auto hosts = vfio_hosts();
+    require(hosts.size() >= 3, "VRAMLINK_VFIO names too few devices");
+    return "-device vfio-pci,id=near,host=" + hosts[2] + ",addr=" + std::to_string(bar_slot) + " ";
+}
+
+Desk::Desk(const Machine::Options &options, bool with_consumer) : machine(options), gpu(machine)
+{
+    if (!with_consumer)
+        return;
+    consumer = connect_consumer(machine);
+    require(consumer != nullptr, "no consumer");
+    stuck_consumer_answer(consumer.get(), true);
+}
+
+std::uint64_t Desk::map_vram()
+{
+    constexpr std::uint64_t address = 0xc0000000; // libqos's choice may lie under the interrupt controllers
+    const auto bar = machine.map_bar(bar_slot, 2);
+    vm_pci_move_bar(bar.pci, 2, address);
+    return address;
+}
+
+void Desk::run(const std::vector<Bytes> &commands, const Watch &watch)
+{
+    std::vector<vm_request> requests;
+    requests.reserve(commands.size());
+    for (const Bytes &command : commands)
+        requests.push_back({command.data(), command.size()});
+    Watch own = watch;
+    const vm_watch plain{[](void *to) { call(static_cast<Watch *>(to)->rings); },
+                         [](void *to) { call(static_cast<Watch *>(to)->answered); }, &own};
+    require(vm_gpu_batch(gpu.raw(), requests.data(), requests.size(), &plain, patience(20'000)), "no answer");
+}
+
+Bytes set_scanout_bytes(std::uint32_t id, FrameSize size)
+{
+    virtio_gpu_set_scanout_blob command{};
+    command.hdr = header(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
+    command.r = {0, 0, size.width, size.height};
+    command.resource_id = id;
+    command.width = size.width;
+    command.height = size.height;
+    command.format = xrgb8888;
+    command.strides[0] = 4 * size.width;
+    return bytes_of(command);
+}
+
+Bytes flush_bytes(std::uint32_t id, FrameSize size)
+{
+    return bytes_of(virtio_gpu_resource_flush{
+        header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), {0, 0, size.width, size.height}, id, 0});
+}
+
+Bytes transfer_bytes(std::uint32_t id)
+{
+    return bytes_of(
+        virtio_gpu_transfer_to_host_2d{header(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D), {0, 0, 16, 16}, 0, id, 0});
+}
+
+Bytes unref_bytes(std::uint32_t id)
+{
+    return bytes_of(virtio_gpu_resource_unref{header(VIRTIO_GPU_CMD_RESOURCE_UNREF), id, 0});
+}
+
+} // namespace vramlink::test
+
+int main(int argc, char **argv)
+{
+    using namespace vramlink::test;
+    std::string out;
+    Where where = Where::Ivshmem;
+    for (int i = 1; i < argc; i++) {
+        if (std::strcmp(argv[i], "--vfio") == 0)
+            where = Where::Vfio;
+        else if (std::strcmp(argv[i], "--out") == 0 && i + 1 < argc)
+            out = argv[++i];
+    }
+    if (out.empty()) {
+        std::fputs("usage: bench-device --out FILE [--vfio]\n", stderr);
+        return 2;
+    }
+    int none = 1;
+    testing::InitGoogleTest(&none, argv);
+    Measures measures(out);
+    bench_plan(where, measures);
+    bench_memory(where, measures);
+    bench_hot_path(where, measures);
+    if (where == Where::Vfio)
+        bench_first_frame(measures);
+    return testing::UnitTest::GetInstance()->Failed() ? 1 : 0;
+}

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Runs in L1: the device's benchmarks with real VFIO and udmabuf. udmabuf takes 1,024 ranges unless it is told otherwise;
+# a scattered framebuffer in guest RAM has more, for QEMU's own device as for ours.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+bound=$("${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/bind-vfio")
+VRAMLINK_VFIO=$(echo "$bound" | cut -d ' ' -f 1 | sort | tr '\n' ' ')
+export VRAMLINK_VFIO
+[ -e /dev/udmabuf ] || modprobe udmabuf
+echo 65536 >/sys/module/udmabuf/parameters/list_limit
+export TMPDIR=/run
+export QTEST_QEMU_BINARY=qemu-system-x86_64
+export VRAMLINK_PLUGIN="$here/qemu-vramlink.so"
+export VRAMLINK_SLOW=5
+exec "$here/bench-device" --vfio --out /out/lab.json
