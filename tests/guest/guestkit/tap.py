@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Results as TAP, one line a check, printed as they come."""
 
+import sys
 import time
 import traceback
 
@@ -15,9 +16,13 @@ def must(holds, text):
 
 
 class Tap:
-    def __init__(self):
+    def __init__(self, stream=sys.stdout):
+        self.stream = stream
         self.count = 0
         self.failed = 0
+
+    def _say(self, line):
+        print(line, file=self.stream, flush=True)
 
     def check(self, name, function, *arguments):
         """Runs function(*arguments), which raises when the check does not hold and may return a comment."""
@@ -30,12 +35,12 @@ class Tap:
         except Exception:
             comment, word = traceback.format_exc(), "not ok"
         self.failed += word != "ok"
-        print(f"{word} {self.count} - {name}", flush=True)
+        self._say(f"{word} {self.count} - {name}")
         for line in str(comment or "").splitlines():
-            print(f"# {line}", flush=True)
-        print(f"# {time.monotonic() - start:.1f} s", flush=True)
+            self._say(f"# {line}")
+        self._say(f"# {time.monotonic() - start:.1f} s")
         return word == "ok"
 
     def end(self):
-        print(f"1..{self.count}", flush=True)
+        self._say(f"1..{self.count}")
         return 1 if self.failed else 0
