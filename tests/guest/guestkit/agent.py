@@ -3,12 +3,13 @@
 
     {"do": "sh", "text": ..., "limit": N}       -> {"status": exit code or 124, "out": text}
     {"do": "spawn", "text": ..., "name": NAME}  -> {"pid": N}; its output goes to /tmp/NAME.log
-    {"do": "frame", "head": N}                  -> {"width", "height", "rgb": zlib + base64} or {"dark": why}
+    {"do": "frame", "head": N, "pixels": BOOL}  -> {"width", "height", "digest", "rgb": zlib + base64} or {"dark": why}
     {"do": "ping"}                              -> {"boot": the kernel's boot id}
 An {"up": boot id} without a question tells that the agent has started.
 """
 
 import base64
+import hashlib
 import os
 import signal
 import subprocess
@@ -58,12 +59,15 @@ def spawn(text, name):
     return {"pid": process.pid}
 
 
-def frame(head):
+def frame(head, pixels):
     try:
         width, height, rgb = kms.read_head(head)
     except kms.Dark as dark:
         return {"dark": str(dark)}
-    return {"width": width, "height": height, "rgb": base64.b64encode(zlib.compress(rgb, 1)).decode()}
+    seen = {"width": width, "height": height, "digest": hashlib.sha256(rgb).hexdigest()}
+    if pixels:
+        seen["rgb"] = base64.b64encode(zlib.compress(rgb, 1)).decode()
+    return seen
 
 
 def answer(question):
@@ -73,7 +77,7 @@ def answer(question):
     if kind == "spawn":
         return spawn(question["text"], question["name"])
     if kind == "frame":
-        return frame(question["head"])
+        return frame(question["head"], question["pixels"])
     return {"boot": boot_id()}
 
 

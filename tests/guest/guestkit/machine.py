@@ -33,7 +33,8 @@ def command(share, run, device, job, extra=()):
              "-object", f"memory-backend-memfd,id=ram,size={MEMORY},share=on", "-m", MEMORY,
              "-global", "ICH9-LPC.disable_s3=0",
              "-kernel", f"{share}/vmlinuz", "-initrd", f"{share}/boot.cpio",
-             "-append", "console=tty0 console=ttyS0 panic=-1 loglevel=7 no_console_suspend",
+             # Little is printed: each character of a serial console ends in L0.
+             "-append", "console=ttyS0 panic=-1 loglevel=4",
              "-serial", f"file:{run}/console.log", "-monitor", "none",
              "-qmp", f"unix:{run}/qmp.sock,server=on,wait=off",
              "-device", "virtio-serial-pci",

@@ -16,7 +16,7 @@ class Picture:
             raise ValueError(f"{len(self.rgb)} bytes are no {self.width}x{self.height} picture")
 
     def digest(self):
-        return hashlib.sha256(self.rgb).hexdigest()[:12]
+        return hashlib.sha256(self.rgb).hexdigest()
 
     def colours(self):
         """How many different colours there are, counted up to a few thousand pixels apart."""
