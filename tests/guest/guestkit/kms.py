@@ -5,7 +5,9 @@ Plain ioctls (Linux: include/uapi/drm/drm_mode.h), so that nothing of the displa
 kernel. DRM_IOCTL_MODE_GETFB2 hands root a GEM handle for whatever is on the CRTC: modetest's, a compositor's, fbcon's.
 """
 
+import ctypes
 import fcntl
+import glob
 import mmap
 import os
 import struct
@@ -33,8 +35,6 @@ def crtc_ids(fd):
 
 
 def memory_address(mapping):
-    import ctypes
-
     return ctypes.addressof(ctypes.c_char.from_buffer(mapping))
 
 
@@ -75,9 +75,12 @@ def read_crtc(fd, crtc_id):
         fcntl.ioctl(fd, GEM_CLOSE, struct.pack("<II", handle, 0))
 
 
-def read_head(number, card="/dev/dri/card0"):
-    """(width, height, rgb) of the head with that number."""
-    fd = os.open(card, os.O_RDWR | os.O_CLOEXEC)
+def read_head(number):
+    """(width, height, rgb) of the head with that number, of the only card."""
+    cards = glob.glob("/dev/dri/card*")
+    if not cards:
+        raise Dark("there is no card")
+    fd = os.open(cards[0], os.O_RDWR | os.O_CLOEXEC)
     try:
         try:
             fcntl.ioctl(fd, DROP_MASTER)  # whoever opens first becomes master; only a user of the display should be

@@ -73,7 +73,7 @@ def is_bound_again(guest, held):
     must(guest.sh("ls /dev/dri 2>/dev/null; true").strip() in ("", "by-path"), "the guest still has a DRM device")
     if guest.ours:
         eventually(lambda: "" if guest.stats()["totals"]["live"] == 0 else f"blobs are left: {guest.stats()}")
-    guest.sh(f"cat /tmp/gpu >{DRIVER}/bind; for i in $(seq 300); do [ -e /dev/dri/card0 ] && exit 0; sleep 0.1; done; "
+    guest.sh(f"cat /tmp/gpu >{DRIVER}/bind; for i in $(seq 300); do ls /dev/dri/card* && exit 0; sleep 0.1; done; "
              "exit 1", 120)
     said = colour_bars(guest)
     return f"{said}\n{held.again(guest)}"
@@ -83,7 +83,7 @@ def is_loaded_again(guest, held):
     guest.sh(f"{NO_CONSOLE}; rmmod virtio_gpu", 120)
     if guest.ours:
         eventually(lambda: "" if guest.stats()["totals"]["live"] == 0 else f"blobs are left: {guest.stats()}")
-    guest.sh("modprobe virtio_gpu; for i in $(seq 300); do [ -e /dev/dri/card0 ] && exit 0; sleep 0.1; done; exit 1", 120)
+    guest.sh("modprobe virtio_gpu; for i in $(seq 300); do ls /dev/dri/card* && exit 0; sleep 0.1; done; exit 1", 120)
     said = colour_bars(guest)
     return f"{said}\n{held.again(guest)}"
 
@@ -142,14 +142,14 @@ def is_unplugged(guest, device, held):
     """The GPU is pulled out while it shows the console, and another one put in."""
     guest.qmp.execute("device_del", id=machine.GPU_ID)
     eventually(lambda: "the device is still there" if machine.GPU_ID in peripherals(guest) else "", 120)
-    guest.sh("for i in $(seq 300); do [ -e /dev/dri/card0 ] || exit 0; sleep 0.1; done; exit 1", 120)
+    guest.sh("for i in $(seq 300); do ls /dev/dri/card* || exit 0; sleep 0.1; done; exit 1", 120)
     words = dict(word.split("=", 1) for word in device.split(",")[1:])
     for number in ("max_outputs", "xres", "yres"):
         words[number] = int(words[number])
     if words.get("blob") == "on":
         words["blob"] = True
     guest.qmp.execute("device_add", driver=device.split(",")[0], **words)
-    guest.sh("for i in $(seq 600); do [ -e /dev/dri/card0 ] && exit 0; sleep 0.1; done; exit 1", 120)
+    guest.sh("for i in $(seq 600); do ls /dev/dri/card* && exit 0; sleep 0.1; done; exit 1", 120)
     said = colour_bars(guest)
     return f"{said}\n{held.again(guest)}"
 
