@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The suite `compare`: the same checks on a stock virtio-gpu-pci with blobs and on ours; /out/stock.tap, /out/ours.tap."""
 
+import os
 import sys
 import time
 
@@ -8,7 +9,7 @@ from . import drawing, lifecycle, machine, tools
 from .guest import Guest
 from .tap import Tap
 
-LOGS = "/out"
+LOGS = os.environ.get("VRAMLINK_GUEST_LOGS", "/out")
 
 
 def side(name, device, share, long, seconds):
