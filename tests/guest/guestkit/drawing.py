@@ -26,6 +26,16 @@ def mode_is_shown(guest, mode):
         return users.must_be_a_blob(guest)
 
 
+def other_picture_is_noticed(guest):
+    """The comparison can fail: another pattern is not taken for the colour bars, nor is one pixel."""
+    with users.modetest(guest, "-F tiles -s Virtual-1:800x600"):
+        users.eventually(lambda: "" if guest.screen().width == 800 else "the mode is not set yet", 120)
+        seen = guest.same_picture()
+        must(picture.difference(picture.smpte(800, 600), seen), "tiles were taken for colour bars")
+        wrong = picture.Picture(800, 600, seen.rgb[:-1] + bytes([seen.rgb[-1] ^ 1]))
+        must(picture.difference(wrong, seen).startswith("1 of 480000"), "one wrong pixel was not noticed")
+
+
 def flips_are_shown(guest):
     """modetest -v flips between two pictures at the vertical blank, and says how fast."""
     with users.modetest(guest, "-s Virtual-1:800x600 -v"):
@@ -110,6 +120,7 @@ def checks(tap, guest, seconds):
     tap.check("the text console is shown", console_is_shown, guest)
     for mode in MODES:
         tap.check(f"modetest's colour bars at {mode}, to the pixel", mode_is_shown, guest, mode)
+    tap.check("another picture is noticed", other_picture_is_noticed, guest)
     tap.check("modetest flips at the vertical blank", flips_are_shown, guest)
     tap.check("modetest's cursor", cursor_is_taken, guest)
     tap.check("two heads, two pictures", two_heads_are_shown, guest)
