@@ -53,7 +53,7 @@ class Guest:
         self.run = Path(run)
         shutil.rmtree(self.run, ignore_errors=True)
         self.run.mkdir(parents=True)
-        self.ours = device is not None and "vram" in device
+        self.ours = machine.is_ours(device)
         job = write_job(self.run / "job.tar")
         self.command = machine.command(share, self.run, device, job, extra)
         self.process = self.qmp = self.agent = None

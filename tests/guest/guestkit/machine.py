@@ -35,6 +35,10 @@ def gpu(device, outputs=2, size=(1024, 768)):
     return f"{device},id={GPU_ID},bus=gpuport,max_outputs={outputs},xres={size[0]},yres={size[1]}{blob}"
 
 
+def is_ours(device):
+    return device is not None and device.split(",")[0] == OURS
+
+
 def command(share, run, device, job, extra=()):
     """share: what L0 packed; run: a directory for sockets and logs; job: the guest's job archive."""
     words = [QEMU, "-name", "guest", "-nodefaults", "-no-user-config", "-vga", "none", "-display", "none",
@@ -57,7 +61,7 @@ def command(share, run, device, job, extra=()):
                                f"file.filename={path}",
                   "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
     if device:
-        if "vram" in device:
+        if is_ours(device):
             words += ["-plugin", f"file={share}/qemu-vramlink.so"]
         words += ["-device", device]
     return [str(word) for word in [*words, *extra]]
