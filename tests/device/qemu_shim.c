@@ -18,6 +18,7 @@ void warn_report(const char *fmt, ...);
 void qemu_set_cloexec(int fd);
 ssize_t qemu_send_full(int fd, const void *buffer, size_t count);
 int socket_init(void);
+int qemu_socketpair(int domain, int type, int protocol, int sv[2]);
 void register_module_init(void (*fn)(void), int type);
 
 int error_printf(const char *fmt, ...)
@@ -79,6 +80,11 @@ ssize_t qemu_send_full(int fd, const void *buffer, size_t count)
 int socket_init(void)
 {
     return 0;
+}
+
+int qemu_socketpair(int domain, int type, int protocol, int sv[2])
+{
+    return socketpair(domain, type | SOCK_CLOEXEC, protocol, sv);
 }
 
 /* libqos registers nodes of a graph of drivers at start-up; these tests name their devices themselves. */

@@ -35,6 +35,19 @@ suite_tap() {
     progress "$start" "suite $name: exit $status"
 }
 
+# ./dev compare: other people's tests on a stock virtio-gpu and on ours, all of them; the tables are in out/compare
+run_compare() {
+    local part status=0
+    run_build
+    mkdir -p "$OUT/compare"
+    for part in qtest guest; do
+        "$REPO/tests/compare/run-$part" --long >"$OUT/compare/$part.tap" || status=1
+        grep '^not ok' "$OUT/compare/$part.tap" || true
+        cat "$OUT/compare/$part.md"
+    done
+    return $status
+}
+
 run_tests() {
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
@@ -45,7 +58,8 @@ run_tests() {
     suite_meson unit "$BUILD/host"
     suite_meson asan "$BUILD/asan"
     local script
-    for script in "$REPO"/tests/model/run-* "$REPO"/tests/device/run-* "$REPO"/tests/lab/run-*; do
+    for script in "$REPO"/tests/model/run-* "$REPO"/tests/device/run-* "$REPO"/tests/lab/run-* \
+        "$REPO"/tests/guest/run-* "$REPO"/tests/compare/run-*; do
         [ -x "$script" ] && suite_tap "$(basename "$(dirname "$script")")-$(basename "$script" | sed 's/^run-//')" "$script"
     done
     [ -x "$REPO/tests/demo/demo" ] && suite_tap demo "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo" --seed 7
