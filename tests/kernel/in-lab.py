@@ -17,6 +17,7 @@ from kerneltest.tap import Suite, equal, note  # noqa: E402
 
 MODULES = Path("/mnt/modules")
 PARAMETERS = Path("/sys/module/vfio_pci_vram/parameters")
+ONLY = os.environ.get("VRAMLINK_ONLY", "")
 STORM_ROUNDS = int(os.environ.get("VRAMLINK_STORM", "100"))
 
 
@@ -93,7 +94,7 @@ def begin(driver):
     """The devices with that driver, and a suite on them."""
     ground = Ground(driver)
     ground.bind()
-    return ground, Suite(f"{os.uname().release.split('-')[0]} {driver}", ground.log_is_clean)
+    return ground, Suite(f"{os.uname().release.split('-')[0]} {driver}", ground.log_is_clean, ONLY)
 
 
 def main():

@@ -2,6 +2,7 @@
 """Tests as functions, results as TAP."""
 
 import os
+import re
 import sys
 import threading
 import traceback
@@ -17,13 +18,17 @@ class Skip(Exception):
 class Suite:
     """Runs tests in order; each begins and ends with the same machine, or the suite says which one broke it."""
 
-    def __init__(self, name, after_each=lambda: None):
+    def __init__(self, name, after_each=lambda: None, only=""):
+        """only: a regular expression that the names of the tests to run match; empty: all."""
         self.name = name
+        self.only = re.compile(only)
         self.after_each = after_each
         self.count = 0
         self.failed = 0
 
     def run(self, name, function, *arguments):
+        if not self.only.search(name):
+            return
         self.count += 1
         line = f"{self.count} - {self.name}: {name}"
         watchdog = threading.Timer(TEST_SECONDS, hung, [line])
