@@ -25,9 +25,10 @@ std::string_view advice(int code)
     switch (code) {
     case ENOTTY:
         return "the host's kernel has no dma-buf export for VFIO; Linux 6.19 or newer with "
-               "CONFIG_VFIO_PCI_DMABUF has it";
+               "CONFIG_VFIO_PCI_DMABUF has it, and vfio-pci-vram brings it to older ones (docs/kernel.md)";
     case EOPNOTSUPP:
-        return "the device's VFIO driver cannot export; bind the device to vfio-pci itself";
+        return "the device's VFIO driver cannot export; bind the device to vfio-pci itself, or to "
+               "vfio-pci-vram, which on a kernel without CONFIG_PCI_P2PDMA wants unchecked_p2p=1";
     case ENODEV:
         return "the device is going away, or its BAR could not be claimed";
     case ENOMEM:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 SMALLEST_GPU = 1  # MiB
 LARGEST_GPU = 16384
+KERNELS = ["current", "stable", "oldstable"]
 
 
 def _gpu(text):
@@ -42,8 +43,8 @@ def _port(text):
 def _machine_options():
     parser = argparse.ArgumentParser(add_help=False)
     add = parser.add_argument
-    add("--kernel", choices=["current", "stable"], default="current",
-        help="of trixie-backports (the default) or of trixie")
+    add("--kernel", choices=KERNELS, default="current",
+        help="of trixie-backports (the default), of trixie or of bookworm")
     add("--mem", type=int, default=4096, metavar="MIB", help="memory of L1 (4096)")
     add("--cpus", type=int, default=2, metavar="N", help="processors of L1 (2)")
     add("--gpu", type=_gpu, action="append", metavar="MIB",
@@ -74,7 +75,7 @@ def parse(arguments):
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help="the command and its arguments")
     verbs.add_parser("shell", parents=[machine], help="a shell in L1 on this terminal")
     paths = verbs.add_parser("paths", help="where the pieces are, as shell assignments")
-    paths.add_argument("--kernel", choices=["current", "stable"], default="current")
+    paths.add_argument("--kernel", choices=KERNELS, default="current")
     options = parser.parse_args(arguments)
     if options.verb == "run":
         if options.command[:1] == ["--"]:

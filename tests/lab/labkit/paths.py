@@ -19,7 +19,7 @@ def cache():
 
 @dataclass(frozen=True)
 class Pieces:
-    """What an L1 is made of, for one kernel (current or stable)."""
+    """What an L1 is made of, for one kernel (current, stable or oldstable)."""
 
     kernel_name: str
 

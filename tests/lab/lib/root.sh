@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # The pieces of the host in a box, made once and kept in the cache:
-#   lab/kernel-current, lab/kernel-stable   a kernel unpacked (vmlinuz, usr/lib/modules) with its modules.dep
+#   lab/kernel-NAME                         a kernel unpacked (vmlinuz, usr/lib/modules) with its modules.dep;
+#                                           NAME: current, stable, oldstable
 #   lab/kernel-NAME.erofs                   its modules, mounted at /usr/lib/modules
 #   lab/root, lab/root.erofs                Debian trixie, as a directory and packed
 #   lab/boot-NAME.cpio                      the initramfs that puts these together
@@ -11,24 +12,38 @@ LAB=$CACHE/lab
 KERNEL_RECIPE=1
 ROOT_RECIPE=1
 
-# kernel_suite current|stable
+# kernel_suite NAME: the suite that its packages come from
 kernel_suite() {
     case $1 in
     current) echo trixie-backports ;;
     stable) echo trixie ;;
-    *) die "no kernel called '$1': current (trixie-backports) or stable (trixie)" ;;
+    oldstable) echo bookworm ;;
+    *) die "no kernel called '$1': current (trixie-backports), stable (trixie) or oldstable (bookworm)" ;;
     esac
 }
 
-# kernel_closure SUITE PACKAGE=VERSION...: those packages and the linux-* packages that they depend on
+# kernel_apt NAME: the private apt configuration that knows its suite
+kernel_apt() { case $1 in oldstable) echo in_bookworm ;; *) echo in_trixie ;; esac; }
+
+# kernel_lists NAME: that configuration, with lists that are not too old
+kernel_lists() {
+    case $1 in
+    oldstable) private_update bookworm 'bookworm bookworm-backports' ;;
+    *) private_update trixie 'trixie trixie-updates trixie-backports' ;;
+    esac
+}
+
+# kernel_closure APT PACKAGE=VERSION...: those packages and the linux-* packages that they depend on
 kernel_closure() {
-    local queue=("$@") seen=' ' item deps
+    local apt=$1 seen=' ' item deps
+    shift
+    local queue=("$@")
     while [ ${#queue[@]} -gt 0 ]; do
         item=${queue[0]}
         queue=("${queue[@]:1}")
         case $seen in *" $item "*) continue ;; esac
         seen="$seen$item "
-        deps=$(in_trixie apt-cache show "$item" | sed -n 's/^\(Pre-\)\?Depends: //p' | tr ',' '\n' |
+        deps=$("$apt" apt-cache show "$item" | sed -n 's/^\(Pre-\)\?Depends: //p' | tr ',' '\n' |
             sed -n 's/^ *\(linux-[^ ]*\) (= \([^)]*\)).*/\1=\2/p')
         # shellcheck disable=SC2206  # names without spaces, one a word
         queue+=($deps)
@@ -36,17 +51,17 @@ kernel_closure() {
     printf '%s\n' $seen
 }
 
-# The package that linux-image-amd64 of a suite stands for, as NAME=VERSION
+# kernel_meta APT SUITE: the package that linux-image-amd64 of a suite stands for, as NAME=VERSION
 kernel_meta() {
     local version
-    version=$(in_trixie apt-cache madison linux-image-amd64 |
-        awk -F'|' -v s="$1/main" '{ gsub(/ /, "", $2); split($3, w, " ") } w[2] == s { print $2; exit }')
-    [ -n "$version" ] || die "the mirror's $1 has no linux-image-amd64"
+    version=$("$1" apt-cache madison linux-image-amd64 |
+        awk -F'|' -v s="$2/main" '{ gsub(/ /, "", $2); split($3, w, " ") } w[2] == s { print $2; exit }')
+    [ -n "$version" ] || die "the mirror's $2 has no linux-image-amd64"
     printf 'linux-image-amd64=%s\n' "$version"
 }
 
 # Newer packages keep the kernel beside its modules, older ones in /boot.
-kernel_image() { # kernel_image current|stable
+kernel_image() { # kernel_image NAME
     local dir=$LAB/kernel-$1 file
     for file in "$dir"/usr/lib/modules/*/vmlinuz "$dir"/boot/vmlinuz-*; do
         [ -e "$file" ] && printf '%s\n' "$file" && return 0
@@ -54,17 +69,18 @@ kernel_image() { # kernel_image current|stable
     die "no vmlinuz in the kernel's packages"
 }
 
-fetch_kernel() { # fetch_kernel current|stable
-    local dir=$LAB/kernel-$1 suite debs packages version
+fetch_kernel() { # fetch_kernel NAME
+    local dir=$LAB/kernel-$1 suite apt debs packages version
     suite=$(kernel_suite "$1")
+    apt=$(kernel_apt "$1")
     debs=$CACHE/debs/$suite
-    private_update trixie 'trixie trixie-updates trixie-backports'
+    kernel_lists "$1"
     mkdir -p "$debs"
     rm -f "$debs"/linux-*.deb
-    version=$(kernel_meta "$suite")
-    packages=$(kernel_closure "$version")
+    version=$(kernel_meta "$apt" "$suite")
+    packages=$(kernel_closure "$apt" "$version")
     # shellcheck disable=SC2086  # NAME=VERSION, one a word
-    (cd "$debs" && in_trixie apt-get download $packages)
+    (cd "$debs" && "$apt" apt-get download $packages)
     rm -rf "$dir"
     mkdir -p "$dir/usr/lib"
     ln -s usr/lib "$dir/lib"
@@ -77,12 +93,12 @@ fetch_kernel() { # fetch_kernel current|stable
     note "$version"
 }
 
-pack_modules() { # pack_modules current|stable
+pack_modules() { # pack_modules NAME
     mkfs.erofs -zlz4 -T0 --all-root "$LAB/kernel-$1.erofs.new" "$LAB/kernel-$1/usr/lib/modules"
     mv "$LAB/kernel-$1.erofs.new" "$LAB/kernel-$1.erofs"
 }
 
-make_boot_initramfs() { # make_boot_initramfs current|stable
+make_boot_initramfs() { # make_boot_initramfs NAME
     "$REPO/tests/lab/mkinitramfs" --out "$LAB/boot-$1.cpio" --kernel-root "$LAB/kernel-$1" \
         --module virtio_pci --module virtio_blk --module virtio_console --module erofs --module overlay \
         --init "$REPO/tests/lab/l1/initramfs-init"
@@ -110,7 +126,7 @@ pack_root() {
     note "$(du -sh "$LAB/root.erofs" | cut -f1)"
 }
 
-ensure_kernel() { # ensure_kernel current|stable
+ensure_kernel() { # ensure_kernel NAME
     local key name=kernel-$1
     key=recipe-$KERNEL_RECIPE
     if ! fresh "$LAB/$name.stamp" "$key" "$LAB/$name/version" "$LAB/$name.erofs"; then
@@ -135,7 +151,7 @@ ensure_root() {
     stamp "$LAB/root.stamp" "$key"
 }
 
-ensure_lab() { # ensure_lab [current|stable]
+ensure_lab() { # ensure_lab [NAME]
     ensure_kernel "${1:-current}"
     ensure_root
 }
