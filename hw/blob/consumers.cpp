@@ -86,8 +86,12 @@ void BlobTable::flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32
         return;
     const uint64_t row = static_cast<uint64_t>(width) * fb.bytes_pp;
     uint64_t at = fb.start + static_cast<uint64_t>(y) * fb.stride + static_cast<uint64_t>(x) * fb.bytes_pp;
-    for (uint32_t i = 0; i < height; ++i, at += fb.stride)
-        resources_.counters.bytes_copied += view->gather(at, row);
+    if (row == fb.stride) { // one stretch: whole pages are copied, not what each row has of them
+        resources_.counters.bytes_copied += view->gather(at, row * height);
+    } else {
+        for (uint32_t i = 0; i < height; ++i, at += fb.stride)
+            resources_.counters.bytes_copied += view->gather(at, row);
+    }
     for (uint32_t i = 1; i < fb.layout.nr_planes && i < VRL_MAX_PLANES; ++i)
         gather_plane(*view, fb, i, y, height);
 }

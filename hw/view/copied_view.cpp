@@ -2,6 +2,7 @@
 
 #include "hw/view/copied_view.hpp"
 
+#include "hw/view/stream_copy.hpp"
 #include "vramlink/page.hpp"
 
 #include <unistd.h>
@@ -108,13 +109,26 @@ size_t CopiedView::extent_at(uint64_t offset) const noexcept
     return static_cast<size_t>(next - starts_.begin()) - 1;
 }
 
-bool CopiedView::read(const Extent &extent, uint64_t skip, std::byte *to, uint64_t length) noexcept
+const std::byte *CopiedView::address_of(const Extent &extent, uint64_t skip) const noexcept
 {
     const Source &source = sources_[extent.region];
-    const uint64_t offset = extent.offset + skip;
-    if (source.first == nullptr)
-        return read_fully(source.fd, to, length, source.file_offset + offset);
-    std::memcpy(to, source.first + (offset - source.origin), length);
+    return source.first != nullptr ? source.first + (extent.offset + skip - source.origin) : nullptr;
+}
+
+bool CopiedView::read(const Part &part, bool stream) noexcept
+{
+    const Extent &extent = memory_.extents()[part.extent];
+    const std::byte *from = address_of(extent, part.skip);
+    const Source &source = sources_[extent.region];
+    if (from == nullptr)
+        return read_fully(source.fd, part.to, part.length, source.file_offset + extent.offset + part.skip);
+    if (!stream) {
+        std::memcpy(part.to, from, part.length);
+        return true;
+    }
+    const bool last = part.extent + 1 == memory_.extents().size();
+    stream_copy(part.to, from, part.length,
+                last ? nullptr : address_of(memory_.extents()[part.extent + 1], 0));
     return true;
 }
 
@@ -123,16 +137,18 @@ uint64_t CopiedView::gather(uint64_t offset, uint64_t length) noexcept
     if (offset >= size_)
         return 0;
     length = std::min(length, size_ - offset);
+    const bool stream = length >= stream_copy_from;
     uint64_t copied = 0;
     for (size_t i = extent_at(offset); length > 0; ++i) {
-        const Extent &extent = memory_.extents()[i];
         const uint64_t skip = offset - starts_[i];
-        const uint64_t part = std::min(length, extent.length - skip);
-        if (read(extent, skip, data_ + offset, part))
-            copied += part;
-        offset += part;
-        length -= part;
+        const Part part{i, skip, data_ + offset, std::min(length, memory_.extents()[i].length - skip)};
+        if (read(part, stream))
+            copied += part.length;
+        offset += part.length;
+        length -= part.length;
     }
+    if (stream)
+        stream_copy_end();
     return copied;
 }
 

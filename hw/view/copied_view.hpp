@@ -44,7 +44,17 @@ class CopiedView final : public CpuView {
     CopiedView(const ExtentList &memory, uint64_t size, Charge charge, Mapping shadow);
     static Source open_source(const ExtentList &memory, uint32_t slot, Budget &maps);
     [[nodiscard]] size_t extent_at(uint64_t offset) const noexcept;
-    bool read(const Extent &extent, uint64_t skip, std::byte *to, uint64_t length) noexcept;
+    /// A stretch of one extent on its way into the shadow.
+    struct Part {
+        size_t extent;
+        uint64_t skip; ///< bytes of the extent before it
+        std::byte *to;
+        uint64_t length;
+    };
+    /// Where the extent's byte @p skip can be read; null when only pread() reaches it.
+    [[nodiscard]] const std::byte *address_of(const Extent &extent, uint64_t skip) const noexcept;
+    /// False when the memory does not answer. @p stream: past the caches.
+    bool read(const Part &part, bool stream) noexcept;
 
     const ExtentList &memory_;
     uint64_t size_;

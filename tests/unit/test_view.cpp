@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <string>
+#include <vector>
 
 namespace vramlink::test {
 namespace {
@@ -179,6 +180,32 @@ TEST_P(CopiedMemory, GathersDamagedRowsOnly)
 
 INSTANTIATE_TEST_SUITE_P(Kinds, CopiedMemory,
                          testing::Values(VRL_REGION_VFIO_BAR, VRL_REGION_SHARED_RAM, VRL_REGION_PRIVATE_RAM));
+
+/// A frame of 2 MiB, which goes past the caches, in pieces that are not multiples of what the processor
+/// stores at once.
+TEST_F(View, AWholeFrameIsCopiedToTheByte)
+{
+    constexpr uint64_t frame = 2 << 20;
+    constexpr uint32_t odd = 12'345;
+    FakeRegion &region = bench.vmm.add_region(VRL_REGION_PRIVATE_RAM, 2 * frame, "private");
+    bench.vmm.map(bar_gpa, region, 0, 2 * frame);
+    std::vector<vrl_entry> entries;
+    std::vector<uint64_t> starts;
+    for (uint64_t at = 0, place = 7; at < frame; at += odd, place += odd + 51) {
+        entries.push_back({bar_gpa + place, odd, 0});
+        starts.push_back(place);
+    }
+    ASSERT_EQ(bench.create(1, frame, entries), VRL_OK);
+    ASSERT_EQ(blob()["plan"], "copied");
+    const std::byte *view = bench.view(1, 0, 1024, 512);
+    ASSERT_NE(view, nullptr);
+    const uint64_t before = copied();
+    const vrl_framebuffer fb = Bench::framebuffer(0, 1024, 512);
+    vrl_table_flush(bench.get(), 1, &fb, 0, 0, 1024, 512);
+    EXPECT_EQ(copied() - before, frame);
+    for (uint64_t i = 0; i < frame; ++i)
+        ASSERT_EQ(view[i], pattern(region.raw.id, starts[i / odd] + i % odd)) << i;
+}
 
 TEST_F(View, FlushIgnoresRectanglesOutsideTheFramebuffer)
 {
