@@ -115,7 +115,9 @@ Held held_by(pid_t pid)
         if (target.find("dmabuf") == std::string::npos)
             continue;
         held.dmabufs++;
-        held.vfio_dmabufs += exporter_of(proc, entry.path().filename()).starts_with("vfio");
+        const std::string exporter = exporter_of(proc, entry.path().filename());
+        held.vfio_dmabufs += exporter.starts_with("vfio");
+        held.udmabufs += exporter == "udmabuf";
     }
     std::ifstream maps(proc + "/maps");
     for (std::string line; std::getline(maps, line);)

@@ -36,7 +36,8 @@ using Json = nlohmann::json;
 struct Held {
     int fds = 0;                        ///< all open descriptors
     int dmabufs = 0;                    ///< of these, dma-bufs
-    int vfio_dmabufs = 0;               ///< of these, exported by VFIO; the rest is a display's or udmabuf's
+    int vfio_dmabufs = 0;               ///< of these, exported by VFIO
+    int udmabufs = 0;                   ///< of these, by udmabuf; the rest are a display's own
     int maps = 0;                       ///< lines of /proc/PID/maps
     std::uint64_t rss = 0;              ///< resident bytes of its own: heap, stacks, private maps
     std::multiset<std::string> targets; ///< where the descriptors lead, for messages

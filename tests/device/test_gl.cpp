@@ -187,7 +187,8 @@ TEST_P(Gl, ADeviceResetLetsGoOfEverythingAndStartsAgain)
     Ground &g = trusting_ground();
     Virgl virgl(g.gpu);
     Held first{};
-    for (int i = 0; i < 3; i++) {
+    constexpr int warm = 2; // caches of Mesa's and of virglrenderer's
+    for (int i = 0; i < 6; i++) {
         ASSERT_STREQ(answer_name(virgl.create_context(context)), "OK");
         ASSERT_STREQ(answer_name(virgl.create_3d(texture_id, Ground::width, Ground::height)), "OK");
         ASSERT_STREQ(answer_name(virgl.attach(context, shown_id)), "OK");
@@ -198,12 +199,13 @@ TEST_P(Gl, ADeviceResetLetsGoOfEverythingAndStartsAgain)
         EXPECT_EQ(g.machine.held().vfio_dmabufs, 0);
         ASSERT_STREQ(answer_name(g.gpu.create_2d(plain_2d_id, Ground::width, Ground::height)), "OK");
         g.restore();
-        if (i == 0)
+        if (i == warm)
             first = g.machine.held();
     }
-    const Held last = g.machine.held();
-    EXPECT_EQ(last.fds, first.fds);
-    EXPECT_EQ(last.dmabufs, first.dmabufs);
+    EXPECT_TRUE(eventually([&] { return g.machine.held().fds <= first.fds; }))
+        << testing::PrintToString(first.targets) << "\n"
+        << testing::PrintToString(g.machine.held().targets);
+    EXPECT_LE(g.machine.held().dmabufs, first.dmabufs);
 }
 
 TEST_P(Gl, IdsAreOneSpace)

@@ -168,7 +168,12 @@ void expect_nothing_grows(Ground &ground, const Viewer *viewer)
         return;
     // Output 0 is the viewer's: every second buffer. What is gone before its turn comes is never imported.
     EXPECT_GT(seen["prime_imports"], cycles / 4) << seen.dump();
-    EXPECT_EQ(seen["imports_failed"], 0) << seen.dump();
+    for (const auto &import : seen["imports"]) {
+        // QEMU's own surfaces come as XB24, which the lab's display does not take.
+        if (import["fourcc"] != "XB24") {
+            EXPECT_TRUE(import["error"].is_null()) << import.dump();
+        }
+    }
 }
 
 /// khugepaged would add megabytes to a heap that has not grown; QEMU and the viewer inherit this.

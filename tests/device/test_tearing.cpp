@@ -250,7 +250,7 @@ TEST_F(VfioTearing, DisplaysComeAndGo)
     EXPECT_EQ(guest.machine.stats()["totals"]["dmabuf_fds"], 2);
     EXPECT_STREQ(answer_name(guest.gpu.unref(first_id)), "OK");
     EXPECT_STREQ(answer_name(guest.gpu.unref(first_id + 1)), "OK");
-    EXPECT_TRUE(eventually([&] { return guest.machine.held().dmabufs == 0; })) << "a dma-buf stays open";
+    EXPECT_TRUE(eventually([&] { return guest.machine.held().udmabufs == 0; })) << "a dma-buf stays open";
 }
 
 } // namespace
