@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -115,9 +116,10 @@ Held held_by(pid_t pid)
         if (target.find("dmabuf") == std::string::npos)
             continue;
         held.dmabufs++;
-        const std::string exporter = exporter_of(proc, entry.path().filename());
-        held.vfio_dmabufs += exporter.starts_with("vfio");
-        held.udmabufs += exporter == "udmabuf";
+        held.vfio_dmabufs += exporter_of(proc, entry.path().filename()).starts_with("vfio");
+        struct stat status {};
+        if (stat(entry.path().c_str(), &status) == 0)
+            held.dmabuf_inodes.insert(status.st_ino);
     }
     std::ifstream maps(proc + "/maps");
     for (std::string line; std::getline(maps, line);)

@@ -34,13 +34,13 @@ using Json = nlohmann::json;
 
 /// What a process holds; compare two to find a leak.
 struct Held {
-    int fds = 0;                        ///< all open descriptors
-    int dmabufs = 0;                    ///< of these, dma-bufs
-    int vfio_dmabufs = 0;               ///< of these, exported by VFIO
-    int udmabufs = 0;                   ///< of these, by udmabuf; the rest are a display's own
-    int maps = 0;                       ///< lines of /proc/PID/maps
-    std::uint64_t rss = 0;              ///< resident bytes of its own: heap, stacks, private maps
-    std::multiset<std::string> targets; ///< where the descriptors lead, for messages
+    int fds = 0;                           ///< all open descriptors
+    int dmabufs = 0;                       ///< of these, dma-bufs
+    int vfio_dmabufs = 0;                  ///< of these, exported by VFIO
+    int maps = 0;                          ///< lines of /proc/PID/maps
+    std::uint64_t rss = 0;                 ///< resident bytes of its own: heap, stacks, private maps
+    std::set<std::uint64_t> dmabuf_inodes; ///< Mesa's software renderer has some of its own
+    std::multiset<std::string> targets;    ///< where the descriptors lead, for messages
 };
 [[nodiscard]] Held held_by(pid_t pid);
 

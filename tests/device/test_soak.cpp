@@ -169,8 +169,9 @@ void expect_nothing_grows(Ground &ground, const Viewer *viewer)
     // Output 0 is the viewer's: every second buffer. What is gone before its turn comes is never imported.
     EXPECT_GT(seen["prime_imports"], cycles / 4) << seen.dump();
     for (const auto &import : seen["imports"]) {
-        // QEMU's own surfaces come as XB24, which the lab's display does not take.
-        if (import["fourcc"] != "XB24") {
+        // What Linux's virtio-gpu does not take: QEMU's own surfaces, which come as XB24, and small ones.
+        constexpr int least = 32;
+        if (import["fourcc"] != "XB24" && import["width"] >= least && import["height"] >= least) {
             EXPECT_TRUE(import["error"].is_null()) << import.dump();
         }
     }
