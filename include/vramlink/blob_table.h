@@ -296,7 +296,8 @@ bool vrl_table_convert(struct vrl_table *table, uint32_t id, const struct vrl_fr
 /* --- stills: a frame in memory of our own, kept while a blob on the screen has no memory
 
  * A still is a memfd, mapped here and shared as a dma-buf (udmabuf) that bears the name VRL_STILL_NAME, by
- * which a consumer knows it. The caller writes the pixels. Charged to vrl_limits.max_bytes_copied. It outlives
+ * which a consumer knows it. The caller writes the pixels. Charged to vrl_limits.max_bytes_copied. It
+ outlives
  * blobs, and dies before its table. */
 struct vrl_still;
 /* @height rows of @stride bytes. NULL with one logged sentence when over the limit, out of memory, or when
@@ -335,9 +336,9 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
  * { "totals":
  * {"commands","commands_by_type":{name: count},"flips","superseded","flushes","exports","exports_failed",
  *              "imports","imports_failed","views","bytes_copied","stills","stills_lost","revocations",
- *              "held_over","command_errors","errors":{kind: count},"live","tombstones","dmabuf_fds","extents"},
- *   "blobs": [{"id","state","size","entries","ranges","plan","reason","plan_ns","export_us",
- *              "dmabufs":[inode,...],
+ *              "held_over","command_errors","errors":{kind:
+ * count},"live","tombstones","dmabuf_fds","extents"}, "blobs":
+ * [{"id","state","size","entries","ranges","plan","reason","plan_ns","export_us", "dmabufs":[inode,...],
  *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
  * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
  * (create or attach named memory that is not readable). plan, reason, ranges, plan_ns (translating,
