@@ -294,11 +294,10 @@ bool vrl_table_convert(struct vrl_table *table, uint32_t id, const struct vrl_fr
                        uint32_t to_stride, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
 
 /* --- stills: a frame in memory of our own, kept while a blob on the screen has no memory
-
+ *
  * A still is a memfd, mapped here and shared as a dma-buf (udmabuf) that bears the name VRL_STILL_NAME, by
  * which a consumer knows it. The caller writes the pixels. Charged to vrl_limits.max_bytes_copied. It
- outlives
- * blobs, and dies before its table. */
+ * outlives blobs, and dies before its table. */
 struct vrl_still;
 /* @height rows of @stride bytes. NULL with one logged sentence when over the limit, out of memory, or when
  * the host has no udmabuf. */
@@ -333,20 +332,19 @@ void vrl_table_count_error(struct vrl_table *table, enum vrl_status status);
 void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
 
 /* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
- * { "totals":
- * {"commands","commands_by_type":{name: count},"flips","superseded","flushes","exports","exports_failed",
- *              "imports","imports_failed","views","bytes_copied","stills","stills_lost","revocations",
- *              "held_over","command_errors","errors":{kind:
- * count},"live","tombstones","dmabuf_fds","extents"}, "blobs":
- * [{"id","state","size","entries","ranges","plan","reason","plan_ns","export_us", "dmabufs":[inode,...],
- *              "region","view","scanouts":[number,...]}], "history": the last 64 blobs that are gone, in the
- * same form, oldest first } state: "unbacked", "backed", "revoked", in the history also "gone" and "rejected"
- * (create or attach named memory that is not readable). plan, reason, ranges, plan_ns (translating,
- * merging and choosing, in nanoseconds), export_us, dmabufs, region,
- * view: of the last backing where there is none now. view: "none", "direct", "mapped", "copied". Tombstones
- * have "revoked": why. "dmabuf_fds" counts what is open now, "extents" what is kept now. "imports" are those
- * of displays in this process and those that were tried on the GPU of vrl_table_probe_with(). Blobs whose
- * pixels are converted for a display have "shown": how. */
+ *
+ * "totals":  "commands", "commands_by_type" {name: count}, "flips", "superseded", "flushes", "exports",
+ *            "exports_failed", "imports", "imports_failed" (of displays in this process, and those tried on
+ *            the GPU of vrl_table_probe_with()), "views", "bytes_copied", "stills", "stills_lost",
+ *            "revocations", "held_over", "command_errors", "errors" {kind: count}, "live", "tombstones",
+ *            "dmabuf_fds" (open now), "extents" (kept now)
+ * "blobs":   an array of objects: "id", "state" ("unbacked", "backed", "revoked"), "size", "entries",
+ *            "ranges", "plan", "reason", "plan_ns" (translating, merging and choosing), "export_us",
+ *            "dmabufs" [inode], "region", "view" ("none", "direct", "mapped", "copied"), "scanouts" [number].
+ *            "ranges" to "view" are of the last backing where there is none now. Tombstones have "revoked":
+ *            why. Blobs whose pixels are converted for a display have "shown": how.
+ * "history": the last 64 blobs that are gone, in the same form, oldest first; their state may also be "gone",
+ *            or "rejected" (create or attach named memory that is not readable). */
 char *vrl_table_stats_json(const struct vrl_table *table);
 
 #ifdef __cplusplus
