@@ -11,6 +11,7 @@ struct dbus_listener {
     GDBusConnection *display;
     GDBusConnection *listener;
     GIOStream *listener_stream;
+    char console[64];
     GDBusMessageFilterFunction filter;
     void *data;
 };
@@ -48,36 +49,52 @@ static gpointer connect_listener(gpointer self)
     return NULL;
 }
 
+/* @fds may be NULL. */
+static gboolean call_console(struct dbus_listener *l, const char *method, GVariant *arguments,
+                             GUnixFDList *fds)
+{
+    GError *error = NULL;
+    GVariant *answer = g_dbus_connection_call_with_unix_fd_list_sync(
+        l->display, NULL, l->console, "org.qemu.Display1.Console", method, arguments, NULL,
+        G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, fds, NULL, NULL, &error);
+
+    if (!answer) {
+        g_printerr("%s: %s\n", method, error->message);
+        g_error_free(error);
+        return FALSE;
+    }
+    g_variant_unref(answer);
+    return TRUE;
+}
+
+gboolean dbus_listener_ask(struct dbus_listener *l, const char *method, GVariant *arguments)
+{
+    return call_console(l, method, arguments, NULL);
+}
+
 static gboolean register_listener(struct dbus_listener *l)
 {
     int pair[2];
-    GError *error = NULL;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         g_error("socketpair failed");
     l->listener_stream = stream_of(pair[0]);
     GUnixFDList *fds = g_unix_fd_list_new_from_array(&pair[1], 1); /* takes it */
     GThread *thread = g_thread_new("listener", connect_listener, l);
-    GVariant *answer = g_dbus_connection_call_with_unix_fd_list_sync(
-        l->display, NULL, "/org/qemu/Display1/Console_0", "org.qemu.Display1.Console", "RegisterListener",
-        g_variant_new("(h)", 0), NULL, G_DBUS_CALL_FLAGS_NONE, CALL_TIMEOUT_MS, fds, NULL, NULL, &error);
+    const gboolean registered = call_console(l, "RegisterListener", g_variant_new("(h)", 0), fds);
     g_object_unref(fds);
     g_thread_join(thread);
-    if (!answer) {
-        g_printerr("RegisterListener: %s\n", error->message);
-        g_error_free(error);
-        return FALSE;
-    }
-    g_variant_unref(answer);
-    return l->listener != NULL;
+    return registered && l->listener != NULL;
 }
 
-struct dbus_listener *dbus_listener_new(int display, GDBusMessageFilterFunction filter, void *data)
+struct dbus_listener *dbus_listener_new(int display, unsigned console, GDBusMessageFilterFunction filter,
+                                        void *data)
 {
     struct dbus_listener *l = g_new0(struct dbus_listener, 1);
     GIOStream *stream = stream_of(display);
     GError *error = NULL;
 
+    g_snprintf(l->console, sizeof(l->console), "/org/qemu/Display1/Console_%u", console);
     l->filter = filter;
     l->data = data;
     l->display = g_dbus_connection_new_sync(stream, NULL, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL,
@@ -119,4 +136,15 @@ const char *dbus_listener_call(GDBusMessage *message, gboolean incoming)
     if (!incoming || !interface || !g_str_has_prefix(interface, "org.qemu.Display1.Listener"))
         return NULL;
     return g_dbus_message_get_member(message);
+}
+
+void dbus_listener_answer(GDBusConnection *connection, GDBusMessage *call)
+{
+    GDBusMessage *reply;
+
+    if (g_dbus_message_get_flags(call) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED)
+        return;
+    reply = g_dbus_message_new_method_reply(call);
+    g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
+    g_object_unref(reply);
 }

@@ -13,13 +13,19 @@
 struct dbus_listener;
 
 /* @display: a socket on which QEMU speaks the display protocol (add_client, protocol "@dbus-display"); taken.
- * Registers as a listener of console 0; @filter sees its messages with @data. NULL, with a sentence on
+ * Registers as a listener of that console; @filter sees its messages with @data. NULL, with a sentence on
  * stderr, when that fails. */
-struct dbus_listener *dbus_listener_new(int display, GDBusMessageFilterFunction filter, void *data);
+struct dbus_listener *dbus_listener_new(int display, unsigned console, GDBusMessageFilterFunction filter,
+                                        void *data);
 /* Says goodbye. NULL is fine. */
 void dbus_listener_free(struct dbus_listener *listener);
 
+/* Calls a method of the console. FALSE, with a sentence on stderr, when QEMU refuses. */
+gboolean dbus_listener_ask(struct dbus_listener *listener, const char *method, GVariant *arguments);
+
 /* The member that an incoming call to the listener names; NULL for any other message. */
 const char *dbus_listener_call(GDBusMessage *message, gboolean incoming);
+/* Answers such a call, if an answer is expected. */
+void dbus_listener_answer(GDBusConnection *connection, GDBusMessage *call);
 
 #endif

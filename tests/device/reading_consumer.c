@@ -136,17 +136,6 @@ static void read_frame(struct reading_consumer *c)
     c->report.frames++;
 }
 
-static void answer(GDBusConnection *connection, GDBusMessage *message)
-{
-    GDBusMessage *reply;
-
-    if (g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED)
-        return;
-    reply = g_dbus_message_new_method_reply(message);
-    g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
-    g_object_unref(reply);
-}
-
 /* Frames are read when they come and once more for each update: both are moments at which a window is drawn.
  */
 static void take(struct reading_consumer *c, GDBusMessage *message, const char *member)
@@ -171,12 +160,12 @@ static GDBusMessage *on_message(GDBusConnection *connection, GDBusMessage *messa
     if (!member)
         return message;
     if (c->options.lets_go_early)
-        answer(connection, message);
+        dbus_listener_answer(connection, message);
     g_mutex_lock(&c->lock);
     take(c, message, member);
     g_mutex_unlock(&c->lock);
     if (!c->options.lets_go_early)
-        answer(connection, message);
+        dbus_listener_answer(connection, message);
     g_object_unref(message);
     return NULL;
 }
@@ -186,7 +175,7 @@ struct reading_consumer *reading_consumer_new(int display, struct reading_option
     struct reading_consumer *c = g_new0(struct reading_consumer, 1);
 
     c->options = options;
-    c->listener = dbus_listener_new(display, on_message, c);
+    c->listener = dbus_listener_new(display, 0, on_message, c);
     if (c->listener)
         return c;
     g_free(c);

@@ -58,15 +58,6 @@ int stuck_consumer_cursor(struct stuck_consumer *consumer, struct stuck_cursor *
     return count;
 }
 
-static void answer(GDBusConnection *connection, GDBusMessage *message)
-{
-    if (g_dbus_message_get_flags(message) & G_DBUS_MESSAGE_FLAGS_NO_REPLY_EXPECTED)
-        return;
-    GDBusMessage *reply = g_dbus_message_new_method_reply(message);
-    g_dbus_connection_send_message(connection, reply, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL);
-    g_object_unref(reply);
-}
-
 void stuck_consumer_answer(struct stuck_consumer *consumer, bool answers)
 {
     g_atomic_int_set(&consumer->answers, answers);
@@ -90,7 +81,7 @@ static GDBusMessage *swallow(GDBusConnection *connection, GDBusMessage *message,
     else if (g_str_equal(member, "CursorDefine"))
         take_cursor(consumer, g_dbus_message_get_body(message));
     if (g_atomic_int_get(&consumer->answers))
-        answer(connection, message);
+        dbus_listener_answer(connection, message);
     g_object_unref(message);
     return NULL;
 }
@@ -99,7 +90,7 @@ struct stuck_consumer *stuck_consumer_new(int display)
 {
     struct stuck_consumer *consumer = g_new0(struct stuck_consumer, 1);
 
-    consumer->listener = dbus_listener_new(display, swallow, consumer);
+    consumer->listener = dbus_listener_new(display, 0, swallow, consumer);
     if (consumer->listener)
         return consumer;
     g_free(consumer);
