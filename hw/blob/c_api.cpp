@@ -4,6 +4,7 @@
 
 #include "hw/blob/c_api.hpp"
 
+#include "hw/blob/plan.hpp"
 #include "hw/blob/still.hpp"
 
 #include <cstring>
@@ -118,6 +119,11 @@ void vrl_table_save(const vrl_table *table, void (*save)(void *opaque, const vrl
 vrl_status vrl_table_restore(vrl_table *table, const vrl_saved_blob *blob)
 {
     return guarded([&] { return table->blobs.restore(*blob); });
+}
+
+const char *vrl_plan_name(vrl_plan plan)
+{
+    return vramlink::plan_name(plan);
 }
 
 bool vrl_table_has(const vrl_table *table, uint32_t id)

@@ -51,20 +51,6 @@ void vram_trace_say(VramGPU *vg, const char *event, const char *format, ...)
     qemu_log("%s %s: %s\n", event, vram_user_id(vg), text);
 }
 
-static const char *plan_name(enum vrl_plan plan)
-{
-    switch (plan) {
-    case VRL_PLAN_SHARED:
-        return "shared";
-    case VRL_PLAN_MAPPED:
-        return "mapped";
-    case VRL_PLAN_COPIED:
-        return "copied";
-    default:
-        return "none";
-    }
-}
-
 void vram_trace_note(void *opaque, const struct vrl_note *note)
 {
     VramGPU *vg = opaque;
@@ -72,7 +58,7 @@ void vram_trace_note(void *opaque, const struct vrl_note *note)
     switch (note->kind) {
     case VRL_NOTE_PLAN:
         vram_trace(vg, plan, "blob %u size %" PRIu64 " ranges %" PRIu64 ": %s, %s", note->id, note->size,
-                   note->ranges, plan_name(note->plan), note->text);
+                   note->ranges, vrl_plan_name(note->plan), note->text);
         break;
     case VRL_NOTE_EXPORT:
         vram_trace(vg, export, "blob %u from byte %" PRIu64 " in %" PRIu64 " us: %s", note->id, note->start,

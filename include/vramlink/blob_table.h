@@ -87,6 +87,8 @@ enum vrl_log_level {
 
 /* How a blob reaches its consumers (design: "The heart"). */
 enum vrl_plan { VRL_PLAN_NONE, VRL_PLAN_SHARED, VRL_PLAN_MAPPED, VRL_PLAN_COPIED, VRL_PLAN_REJECTED };
+/* Its word in the stats, such as "shared"; static. */
+const char *vrl_plan_name(enum vrl_plan plan);
 
 /* What the table did with a blob, for traces. Only the members that the kind names are set. */
 enum vrl_note_kind {
