@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-//   bench-device --out FILE [--vfio]    measures the device in a stock QEMU; --vfio: in the lab, with VFIO
-//   and udmabuf
+//   bench-device --out FILE [--vfio] [--only plan|memory|hot|frame]
+//
+// measures the device in a stock QEMU; --vfio: in the lab, with VFIO and udmabuf; --only: one of its parts
 //
 // The environment is that of device-tests (docs/testing.md).
 #include "tests/bench/desk.hpp"
@@ -118,25 +119,31 @@ Bytes unref_bytes(std::uint32_t id)
 int main(int argc, char **argv)
 {
     using namespace vramlink::test;
-    std::string out;
+    std::string out, only;
     Where where = Where::Ivshmem;
     for (int i = 1; i < argc; i++) {
         if (std::strcmp(argv[i], "--vfio") == 0)
             where = Where::Vfio;
         else if (std::strcmp(argv[i], "--out") == 0 && i + 1 < argc)
             out = argv[++i];
+        else if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            only = argv[++i];
     }
     if (out.empty()) {
-        std::fputs("usage: bench-device --out FILE [--vfio]\n", stderr);
+        std::fputs("usage: bench-device --out FILE [--vfio] [--only plan|memory|hot|frame]\n", stderr);
         return 2;
     }
     int none = 1;
     testing::InitGoogleTest(&none, argv);
     Measures measures(out);
-    bench_plan(where, measures);
-    bench_memory(where, measures);
-    bench_hot_path(where, measures);
-    if (where == Where::Vfio)
+    const auto wanted = [&only](const char *part) { return only.empty() || only == part; };
+    if (wanted("plan"))
+        bench_plan(where, measures);
+    if (wanted("memory"))
+        bench_memory(where, measures);
+    if (wanted("hot"))
+        bench_hot_path(where, measures);
+    if (where == Where::Vfio && wanted("frame"))
         bench_first_frame(measures);
     return testing::UnitTest::GetInstance()->Failed() ? 1 : 0;
 }

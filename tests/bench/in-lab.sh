@@ -15,4 +15,4 @@ export TMPDIR=/run
 export QTEST_QEMU_BINARY=qemu-system-x86_64
 export VRAMLINK_PLUGIN="$here/qemu-vramlink.so"
 export VRAMLINK_SLOW=5
-exec "$here/bench-device" --vfio --out /out/lab.json
+exec "$here/bench-device" --vfio --out /out/lab.json "$@"
