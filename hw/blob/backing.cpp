@@ -193,7 +193,7 @@ Result<std::unique_ptr<CpuView>> Backing::make_copy()
 Result<std::unique_ptr<CpuView>> Backing::make_view(Facts &facts)
 {
     if (choice_.view == ViewBy::Direct) {
-        const Extent &extent = memory_.extents()[0];
+        const Extent extent = memory_.extents()[0];
         facts.view = "direct";
         return std::make_unique<DirectView>(memory_.region_of(extent).host + extent.offset);
     }

@@ -77,6 +77,7 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
         .regions = regions_,
         .max_entries = limits_.max_entries,
         .extents_left = resources_.extents.left(),
+        .pool = &resources_.ranges,
     };
     const Clock::Time started = resources_.clock.now();
     auto memory = translate_entries(context, size, entries);
@@ -107,10 +108,10 @@ Answer<void> BlobTable::keep_addresses(Blob &blob, Entries entries)
     if (blob.backing->in_vfio() && !blob.iommu)
         return {};
     AddressList list = AddressList::of(entries, blob.backing->memory().length());
-    auto charge = resources_.addresses.take(list.entries().size());
+    auto charge = resources_.addresses.take(list.size());
     if (!charge)
         return refuse(VRL_ERR_OUT_OF_MEMORY,
-                      fmt::format("{} entries are over the {} that are left of {}", list.entries().size(),
+                      fmt::format("{} entries are over the {} that are left of {}", list.size(),
                                   resources_.addresses.left(), resources_.addresses.limit()));
     list.charge(std::move(*charge));
     blob.addresses = std::move(list);

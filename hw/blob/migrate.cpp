@@ -5,6 +5,7 @@
 #include "hw/blob/blob_table.hpp"
 
 #include <utility>
+#include <vector>
 
 namespace vramlink {
 
@@ -12,7 +13,7 @@ void BlobTable::save(Save take, void *opaque) const
 {
     for (const auto &[id, blob] : blobs_) {
         const bool travels = blob.backing && !blob.backing->in_vfio();
-        const auto entries = travels ? blob.addresses.entries() : std::span<const vrl_entry>();
+        const auto entries = travels ? blob.addresses.entries() : std::vector<vrl_entry>();
         const vrl_saved_blob saved{
             .id = id,
             .size = blob.facts.size,

@@ -36,7 +36,7 @@ void look_at_regions(const ExtentList &memory, Shape &shape)
     shape.all_vfio = all(RegionKind::VfioBar);
     shape.all_shared_ram = all(RegionKind::SharedRam);
     shape.all_have_fd = std::all_of(regions.begin(), regions.end(), [](const auto &r) { return r->fd >= 0; });
-    const Extent &first = memory.extents()[0];
+    const Extent first = memory.extents()[0];
     shape.direct = memory.extents().size() == 1 && regions[0]->host != nullptr &&
                    fits(first.offset + first.length, view_slack, regions[0]->size);
 }
@@ -47,12 +47,24 @@ uint64_t aligned_offset(const Region &region, const Extent &extent)
     return region.kind == RegionKind::SharedRam ? region.map_offset + extent.offset : extent.offset;
 }
 
+/// In a file, the region's own place counts, too.
+bool surely_aligned(const ExtentList &memory)
+{
+    const auto regions = memory.regions();
+    return memory.surely_aligned(page_size()) &&
+           std::all_of(regions.begin(), regions.end(), [](const auto &r) {
+               return r->kind != RegionKind::SharedRam || page_aligned(r->map_offset);
+           });
+}
+
 void look_at_extents(const ExtentList &memory, Shape &shape)
 {
-    const auto extents = memory.extents();
-    for (const Extent &extent : extents) {
+    if (surely_aligned(memory))
+        return;
+    size_t left = memory.extents().size();
+    for (const Extent extent : memory.extents()) {
         const Region &region = memory.region_of(extent);
-        const bool last = &extent == &extents.back();
+        const bool last = --left == 0;
         const bool ends_aligned = page_aligned(extent.length);
         if (last)
             shape.tail_aligned = ends_aligned;
@@ -122,10 +134,9 @@ PlanChoice choose_plan(const ExtentList &memory)
 {
     const Shape shape = look_at(memory);
     PlanChoice choice{choose_share(shape), choose_view(shape), {}};
-    choice.reason =
-        choice.share == ShareBy::None
-            ? why_unshared(memory, shape)
-            : fmt::format("{} ranges of {} in one dma-buf", memory.extents().size(), region_names(memory));
+    choice.reason = choice.share == ShareBy::None ? why_unshared(memory, shape)
+                                                  : std::to_string(memory.extents().size()) + " ranges of " +
+                                                        region_names(memory) + " in one dma-buf";
     return choice;
 }
 

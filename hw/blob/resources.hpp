@@ -15,6 +15,7 @@
 #include "hw/prime/prime_probe.hpp"
 #include "vramlink/blob_table.h"
 #include "vramlink/budget.hpp"
+#include "vramlink/range_storage.hpp"
 
 #include <array>
 #include <cstdint>
@@ -65,6 +66,7 @@ struct Resources {
 
     VfioExporter vfio;
     UdmabufExporter udmabuf;
+    RangePool ranges;
     Budget extents;
     Budget addresses; ///< entries kept in AddressLists
     Budget shadow_bytes;

@@ -30,6 +30,7 @@ struct TranslateContext {
     uint32_t max_entries;  ///< per command
     uint64_t extents_left; ///< of the table's limit
     uint64_t max_pieces = max_pieces_per_command;
+    RangePool *pool = nullptr; ///< outlives what comes out
 };
 
 struct Translated {

@@ -63,7 +63,7 @@ std::vector<uint64_t> make_request(const ExtentList &memory, const ExtentTail &t
     list->count = static_cast<uint32_t>(tail.size());
     auto *items = reinterpret_cast<udmabuf_create_item *>(list + 1);
     for (size_t i = 0; i < tail.size(); ++i) {
-        const Extent extent = tail.at(i);
+        const Extent extent = tail[i];
         const Region &region = memory.region_of(extent);
         items[i].memfd = static_cast<uint32_t>(region.fd);
         items[i].offset = region.map_offset + extent.offset;
@@ -80,7 +80,7 @@ Result<UniqueFd> UdmabufExporter::export_from(const ExtentList &memory, uint64_t
     if (!device)
         return fail(-device.get(), fmt::format("{} cannot be opened ({}): {}", device_path,
                                                errno_name(-device.get()), open_advice(-device.get())));
-    const ExtentTail tail = memory.tail(start);
+    const ExtentTail tail(memory, start);
     std::vector<uint64_t> request = make_request(memory, tail);
     const int result = calls_.ioctl(device.get(), UDMABUF_CREATE_LIST, request.data());
     if (result < 0)

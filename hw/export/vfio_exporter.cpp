@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <new>
 #include <string_view>
 #include <vector>
@@ -49,22 +51,35 @@ Error refused(int code, const Region &bar, size_t nr_ranges)
                               bar.name, errno_name(code), advice(code))};
 }
 
-/// The request and its ranges in one buffer; 8-byte words, so that both are aligned.
-std::vector<uint64_t> make_request(const ExtentTail &tail, uint32_t region_index, uint32_t feature)
+DmaBufRequest request_for(size_t ranges, uint32_t region_index, uint32_t feature)
 {
-    const size_t bytes = sizeof(DmaBufRequest) + tail.size() * sizeof(DmaRange);
-    std::vector<uint64_t> words(bytes / sizeof(uint64_t));
-    auto *request = new (words.data()) DmaBufRequest{
-        .argsz = static_cast<uint32_t>(bytes),
+    return {
+        .argsz = static_cast<uint32_t>(sizeof(DmaBufRequest) + ranges * sizeof(DmaRange)),
         .feature = feature,
         .region_index = region_index,
         .open_flags = O_RDONLY | O_CLOEXEC,
         .flags = 0,
-        .nr_ranges = static_cast<uint32_t>(tail.size()),
+        .nr_ranges = static_cast<uint32_t>(ranges),
     };
-    auto *ranges = reinterpret_cast<DmaRange *>(request + 1);
+}
+
+/// The list as it is, with the request's header in the room before it.
+void *request_in_place(const ExtentList &memory, const DmaBufRequest &request)
+{
+    static_assert(sizeof(Range) == sizeof(DmaRange) &&
+                  offsetof(Range, offset) == offsetof(DmaRange, offset) &&
+                  offsetof(Range, length) == offsetof(DmaRange, length));
+    static_assert(sizeof(DmaBufRequest) <= RangeStorage::header_room);
+    return std::memcpy(memory.header(sizeof request), &request, sizeof request);
+}
+
+/// A request for a part of the list: 8-byte words, so that header and ranges are aligned.
+std::vector<uint64_t> request_for_part(const ExtentTail &tail, const DmaBufRequest &request)
+{
+    std::vector<uint64_t> words(request.argsz / sizeof(uint64_t));
+    auto *ranges = reinterpret_cast<DmaRange *>(new (words.data()) DmaBufRequest(request) + 1);
     for (size_t i = 0; i < tail.size(); ++i) {
-        const Extent extent = tail.at(i);
+        const Extent extent = tail[i];
         new (&ranges[i]) DmaRange{extent.offset, extent.length};
     }
     return words;
@@ -74,11 +89,15 @@ std::vector<uint64_t> make_request(const ExtentTail &tail, uint32_t region_index
 
 Result<UniqueFd> VfioExporter::export_from(const ExtentList &memory, uint64_t start)
 {
-    const ExtentTail tail = memory.tail(start);
-    const Region &bar = memory.region_of(tail.extents[0]);
-    std::vector<uint64_t> request =
-        make_request(tail, bar.index, VFIO_DEVICE_FEATURE_GET | vfio_abi::feature_dma_buf);
-    const int result = calls_.ioctl(bar.fd, VFIO_DEVICE_FEATURE, request.data());
+    const ExtentTail tail(memory, start);
+    const Region &bar = memory.region_of(tail[0]);
+    const DmaBufRequest request =
+        request_for(tail.size(), bar.index, VFIO_DEVICE_FEATURE_GET | vfio_abi::feature_dma_buf);
+    std::vector<uint64_t> part;
+    if (start > 0)
+        part = request_for_part(tail, request);
+    void *argument = start > 0 ? part.data() : request_in_place(memory, request);
+    const int result = calls_.ioctl(bar.fd, VFIO_DEVICE_FEATURE, argument);
     if (result < 0)
         return std::unexpected(refused(-result, bar, tail.size()));
     return UniqueFd(result);
@@ -86,9 +105,9 @@ Result<UniqueFd> VfioExporter::export_from(const ExtentList &memory, uint64_t st
 
 Result<void> VfioExporter::probe(const Region &bar)
 {
-    std::vector<uint64_t> request = make_request(
-        {}, bar.index, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET | vfio_abi::feature_dma_buf);
-    const int result = calls_.ioctl(bar.fd, VFIO_DEVICE_FEATURE, request.data());
+    DmaBufRequest request = request_for(
+        0, bar.index, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET | vfio_abi::feature_dma_buf);
+    const int result = calls_.ioctl(bar.fd, VFIO_DEVICE_FEATURE, &request);
     if (result < 0)
         return fail(-result, fmt::format("{} cannot be exported ({}): {}", bar.name, errno_name(-result),
                                          advice(-result)));

@@ -144,24 +144,49 @@ static Memory *memory_of(VramRegions *regions, MemoryRegion *mr)
     return regions->last;
 }
 
+/* The stretch of a device's address space around an address, when a memory region answers there by itself. */
+struct find_stretch {
+    const MemoryRegion *mr;
+    hwaddr address;
+    uint64_t before; /* bytes of the stretch before the address */
+};
+
+static bool find_stretch_cb(Int128 start, Int128 length, const MemoryRegion *mr, hwaddr offset_in_region,
+                            void *opaque)
+{
+    struct find_stretch *find = opaque;
+    const Int128 into = int128_sub(int128_make64(find->address), start);
+
+    if (int128_lt(into, int128_zero()) || !int128_lt(into, length))
+        return false;
+    if (mr == find->mr)
+        find->before = int128_getlo(into);
+    return true;
+}
+
 enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
                                                  struct vrl_piece *piece)
 {
     VramGPU *vg = opaque;
-    hwaddr xlat, len = length;
+    AddressSpace *as = VIRTIO_DEVICE(vg)->dma_as;
+    const bool iommu = vram_iommu_answers(vg->iommu, gpa);
+    hwaddr xlat, len = iommu ? length : UINT64_MAX - gpa;
     const Memory *memory;
     MemoryRegion *mr;
-    bool iommu = vram_iommu_answers(vg->iommu, gpa);
 
     RCU_READ_LOCK_GUARD();
-    mr = address_space_translate(VIRTIO_DEVICE(vg)->dma_as, gpa, &xlat, &len, false, MEMTXATTRS_UNSPECIFIED);
+    mr = address_space_translate(as, gpa, &xlat, &len, false, MEMTXATTRS_UNSPECIFIED);
     if (!memory_region_is_ram(mr))
         return mr->ops == &unassigned_mem_ops ? VRL_TRANSLATE_UNMAPPED : VRL_TRANSLATE_NOT_RAM;
     memory = memory_of(vg->regions, mr);
-    piece->region = &memory->region;
-    piece->offset = memory->offset + xlat;
-    piece->length = len;
-    piece->iommu = iommu;
+    *piece = (struct vrl_piece){
+        .region = &memory->region, .offset = memory->offset + xlat, .length = len, .iommu = iommu};
+    if (!iommu) {
+        struct find_stretch find = {.mr = mr, .address = gpa};
+
+        flatview_for_each_range(address_space_to_flatview(as), find_stretch_cb, &find);
+        piece->before = find.before;
+    }
     return VRL_TRANSLATE_OK;
 }
 

@@ -25,7 +25,7 @@ struct Span {
 Span touched(const ExtentList &memory, uint32_t slot)
 {
     Span span;
-    for (const Extent &extent : memory.extents()) {
+    for (const Extent extent : memory.extents()) {
         if (extent.region != slot)
             continue;
         span.begin = std::min(span.begin, extent.offset);
@@ -58,7 +58,7 @@ CopiedView::CopiedView(const ExtentList &memory, uint64_t size, Charge charge, M
 {
     starts_.reserve(memory.extents().size());
     uint64_t start = 0;
-    for (const Extent &extent : memory.extents()) {
+    for (const Extent extent : memory.extents()) {
         starts_.push_back(start);
         start += extent.length;
     }
@@ -117,7 +117,7 @@ const std::byte *CopiedView::address_of(const Extent &extent, uint64_t skip) con
 
 bool CopiedView::read(const Part &part, bool stream) noexcept
 {
-    const Extent &extent = memory_.extents()[part.extent];
+    const Extent extent = memory_.extents()[part.extent];
     const std::byte *from = address_of(extent, part.skip);
     const Source &source = sources_[extent.region];
     if (from == nullptr)

@@ -18,7 +18,7 @@ constexpr uint64_t tail_vmas = 2; // slack and guard page
 Result<void> fill(Mapping &reservation, const ExtentList &memory)
 {
     uint64_t at = 0;
-    for (const Extent &extent : memory.extents()) {
+    for (const Extent extent : memory.extents()) {
         const Region &region = memory.region_of(extent);
         const uint64_t length = page_up(extent.length);
         const int code = reservation.place(at, region.fd, region.map_offset + extent.offset, length);

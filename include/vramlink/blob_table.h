@@ -65,11 +65,13 @@ struct vrl_region {
     const char *name;    /* for messages, e.g. "0000:01:00.0 BAR 2" */
 };
 
-/* A translated stretch: length bytes at offset of the region. */
+/* A translated stretch: length bytes at offset of the region, and what lies around them in one piece in both.
+ * The heart asks again only for what lies outside; it forgets the stretch before it returns to the glue. */
 struct vrl_piece {
     const struct vrl_region *region; /* valid until the callback's caller returns */
-    uint64_t offset;
-    uint64_t length; /* > 0 and never more than was asked for; less where the translation breaks */
+    uint64_t offset;                 /* of the address that was asked for */
+    uint64_t length; /* > 0; more than was asked for as far as the stretch goes on, less where it breaks */
+    uint64_t before; /* bytes before the address that belong to the stretch, too; at most offset; may be 0 */
     bool iommu;      /* an IOMMU answered: vrl_table_revoke_addresses() will say when it does not any more */
 };
 

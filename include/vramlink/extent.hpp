@@ -6,9 +6,14 @@
 //   Extent      {region, offset, length}: neighbours are merged, so the list is as short as the memory allows
 //   ExtentList  the extents of one blob in the blob's order, and the few regions that they lie in
 //   ExtentTail  the same list from one byte of the blob on, without a copy
+//
+// A list has tens of thousands of extents, for each buffer, so it keeps 16 bytes for each, {offset, length}
+// as the kernel wants them in a request, and says once per run of extents which region they lie in.
 
 #ifndef VRAMLINK_EXTENT_HPP
 #define VRAMLINK_EXTENT_HPP
+
+#include "vramlink/range_storage.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -43,35 +48,102 @@ struct Extent {
     uint64_t length; ///< bytes, never 0; offset + length never passes the region's size
     uint32_t region; ///< index into ExtentList::regions()
 };
-static_assert(sizeof(Extent) == 24, "a guest decides how many of these the host keeps");
-
-/// Extents from one byte of the blob on: the first one without its first `skip` bytes.
-struct ExtentTail {
-    std::span<const Extent> extents;
-    uint64_t skip = 0; ///< bytes, less than extents[0].length
-
-    [[nodiscard]] size_t size() const noexcept { return extents.size(); }
-    /// The extent at @p i, cut where the tail starts.
-    [[nodiscard]] Extent at(size_t i) const noexcept
-    {
-        Extent extent = extents[i];
-        if (i == 0) {
-            extent.offset += skip;
-            extent.length -= skip;
-        }
-        return extent;
-    }
-};
 
 class ExtentList {
   public:
-    /// Adds @p length bytes at @p offset of @p region to the end; merges with the last extent where they
-    /// touch. The caller has checked that they lie inside the region and that length is not 0.
-    void append(const std::shared_ptr<const Region> &region, uint64_t offset, uint64_t length);
-    /// Gives back memory that growing left over.
-    void shrink_to_fit() { extents_.shrink_to_fit(); }
+    /// Extents from @p from on that lie in @p region; an index into regions().
+    struct Run {
+        uint32_t from;
+        uint32_t region;
+    };
 
-    [[nodiscard]] std::span<const Extent> extents() const noexcept { return extents_; }
+    /// Goes through the extents in their order.
+    class Iterator {
+      public:
+        Iterator(const ExtentList &list, size_t at) : list_(&list), at_(at) {}
+        Extent operator*() const noexcept
+        {
+            const Range &range = list_->ranges()[at_];
+            return {range.offset, range.length, list_->runs_[run_].region};
+        }
+        Iterator &operator++() noexcept
+        {
+            ++at_;
+            if (run_ + 1 < list_->runs_.size() && list_->runs_[run_ + 1].from == at_)
+                ++run_;
+            return *this;
+        }
+        bool operator==(const Iterator &other) const noexcept { return at_ == other.at_; }
+
+      private:
+        const ExtentList *list_;
+        size_t at_, run_ = 0;
+    };
+
+    /// The extents of a list that outlives it.
+    class View {
+      public:
+        explicit View(const ExtentList &list) : list_(&list) {}
+        [[nodiscard]] size_t size() const noexcept { return list_->size_; }
+        Extent operator[](size_t i) const noexcept
+        {
+            const Range &range = list_->ranges()[i];
+            return {range.offset, range.length, list_->slot_at(i)};
+        }
+        [[nodiscard]] Iterator begin() const noexcept { return {*list_, 0}; }
+        [[nodiscard]] Iterator end() const noexcept { return {*list_, size()}; }
+
+      private:
+        const ExtentList *list_;
+    };
+
+    /// Adds stretches of one region to the end of a list, many at a time. Nobody looks at the list until it
+    /// ends.
+    class Writer {
+      public:
+        /// For at most @p most stretches.
+        Writer(ExtentList &list, const std::shared_ptr<const Region> &region, size_t most)
+            : list_(list), next_(list.open_run(region, most)), end_(list.end_of_run())
+        {
+        }
+        Writer(const Writer &) = delete;
+        Writer &operator=(const Writer &) = delete;
+        ~Writer() { list_.close_run(next_, length_, seams_); }
+
+        /// Merges with the extent before where they touch. The caller has checked that they lie inside the
+        /// region and that @p length is not 0.
+        void add(uint64_t offset, uint64_t length) noexcept
+        {
+            seams_ |= offset | length;
+            length_ += length;
+            if (offset == end_) {
+                next_[-1].length += length;
+            } else {
+                *next_++ = {offset, length};
+            }
+            end_ = offset + length;
+        }
+
+      private:
+        ExtentList &list_;
+        Range *next_;
+        uint64_t end_; ///< of the last extent
+        uint64_t length_ = 0, seams_ = 0;
+    };
+
+    /// With a @p pool, storage is taken from it and goes back to it; it outlives the list.
+    explicit ExtentList(RangePool *pool = nullptr) : storage_(pool) {}
+
+    /// One stretch: see Writer::add().
+    void append(const std::shared_ptr<const Region> &region, uint64_t offset, uint64_t length)
+    {
+        Writer(*this, region, 1).add(offset, length);
+    }
+    /// Gives back memory that growing left over.
+    void shrink_to_fit();
+
+    [[nodiscard]] View extents() const noexcept { return View(*this); }
+    [[nodiscard]] std::span<const Range> ranges() const noexcept { return {begin(), size_}; }
     [[nodiscard]] std::span<const std::shared_ptr<const Region>> regions() const noexcept { return regions_; }
     [[nodiscard]] const Region &region_of(const Extent &extent) const noexcept
     {
@@ -79,16 +151,62 @@ class ExtentList {
     }
     /// Bytes that all extents cover together.
     [[nodiscard]] uint64_t length() const noexcept { return length_; }
+    /// True when every piece that was ever added starts and ends at a multiple of @p alignment, a power of
+    /// two, in its region. False says nothing: pieces that were merged count, too.
+    [[nodiscard]] bool surely_aligned(uint64_t alignment) const noexcept
+    {
+        return (seams_ & (alignment - 1)) == 0;
+    }
     [[nodiscard]] bool touches(uint64_t region_id) const noexcept;
-    /// From byte @p start on; start is less than length().
-    [[nodiscard]] ExtentTail tail(uint64_t start) const noexcept;
+    /// Bytes of memory that the list itself takes.
+    [[nodiscard]] size_t footprint() const noexcept;
+
+    /// @p bytes right before ranges(), at most RangeStorage::header_room, so that a request which the kernel
+    /// wants in front of them needs no copy of them. It is no part of the list's value: whoever makes a
+    /// request writes its header there, and nobody else looks.
+    [[nodiscard]] std::byte *header(size_t bytes) const noexcept { return storage_.header(bytes); }
 
   private:
+    [[nodiscard]] Range *begin() const noexcept { return storage_.begin(); }
+    [[nodiscard]] uint32_t slot_at(size_t i) const noexcept;
     [[nodiscard]] uint32_t slot_of(const std::shared_ptr<const Region> &region);
+    void move_to(RangeStorage storage);
+    [[nodiscard]] Range *open_run(const std::shared_ptr<const Region> &region, size_t most);
+    /// Where a stretch must start to be merged with the last extent; no offset when there is none in this
+    /// run.
+    [[nodiscard]] uint64_t end_of_run() const noexcept;
+    void close_run(const Range *next, uint64_t length, uint64_t seams) noexcept;
 
-    std::vector<Extent> extents_;
+    RangeStorage storage_;
+    size_t size_ = 0; ///< extents
+    std::vector<Run> runs_;
     std::vector<std::shared_ptr<const Region>> regions_;
     uint64_t length_ = 0;
+    uint64_t seams_ = 0; ///< all offsets and lengths that were ever added, or-ed
+};
+
+/// Extents from one byte of the blob on: the first one without its first bytes.
+class ExtentTail {
+  public:
+    /// From byte @p start on, less than the list's length(). The list outlives the tail.
+    ExtentTail(const ExtentList &list, uint64_t start) noexcept;
+
+    [[nodiscard]] size_t size() const noexcept { return list_.extents().size() - first_; }
+    /// The extent at @p i, cut where the tail starts.
+    [[nodiscard]] Extent operator[](size_t i) const noexcept
+    {
+        Extent extent = list_.extents()[first_ + i];
+        if (i == 0) {
+            extent.offset += skip_;
+            extent.length -= skip_;
+        }
+        return extent;
+    }
+
+  private:
+    const ExtentList &list_;
+    size_t first_ = 0;
+    uint64_t skip_; ///< bytes, less than the first extent's length
 };
 
 } // namespace vramlink

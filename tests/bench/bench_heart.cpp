@@ -64,7 +64,7 @@ void translate_merge_plan(benchmark::State &state)
                                    .regions = regions,
                                    .max_entries = VRL_DEFAULT_MAX_ENTRIES,
                                    .extents_left = VRL_DEFAULT_MAX_EXTENTS_TOTAL};
-    size_t extents = 0;
+    size_t extents = 0, footprint = 0;
     uint64_t allocated = 0;
     while (state.KeepRunning()) {
         const uint64_t before = allocations;
@@ -72,11 +72,12 @@ void translate_merge_plan(benchmark::State &state)
         const PlanChoice choice = choose_plan(memory->memory);
         benchmark::DoNotOptimize(choice.view);
         extents = memory->memory.extents().size();
+        footprint = memory->memory.footprint();
         allocated = allocations - before;
     }
     per_entry(state, guest.entries.size());
     state.counters["extents"] = static_cast<double>(extents);
-    state.counters["bytes/extent"] = sizeof(Extent);
+    state.counters["bytes/extent"] = static_cast<double>(footprint) / static_cast<double>(extents);
     state.counters["allocations"] = static_cast<double>(allocated);
 }
 

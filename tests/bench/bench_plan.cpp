@@ -46,6 +46,8 @@ void bench_plan(Where where, Measures &measures)
     probe.add_to(options);
     Desk desk(options, false);
     const std::uint64_t vram = desk.map_vram();
+    // On a desktop, the framebuffer that the new one is to replace is there.
+    desk.run({create_blob_bytes(2, page, 1, {{vram, page, 0}})});
     for (const std::uint32_t entries : {1024U, 8192U, 32768U}) {
         const Cost cost = measure(desk, probe, vram, entries);
         const std::string name = "plan/" + std::to_string(entries);

@@ -97,7 +97,7 @@ std::optional<FakeVmm::Place> FakeVmm::find(uint64_t gpa) const
 {
     for (const Window &window : windows_)
         if (gpa >= window.gpa && gpa - window.gpa < window.length)
-            return Place{window.region, window.offset + (gpa - window.gpa),
+            return Place{window.region, window.offset + (gpa - window.gpa), gpa - window.gpa,
                          window.length - (gpa - window.gpa)};
     return std::nullopt;
 }
@@ -110,7 +110,13 @@ vrl_translate_result FakeVmm::translate(uint64_t gpa, uint64_t length, vrl_piece
         return VRL_TRANSLATE_UNMAPPED;
     if (place->region == nullptr)
         return VRL_TRANSLATE_NOT_RAM;
-    piece = {&place->region->raw, place->offset, std::min({length, place->left, longest_piece}), iommu};
+    piece = {&place->region->raw, place->offset, 0, 0, iommu};
+    if (iommu || longest_piece < place->left) {
+        piece.length = std::min({length, place->left, longest_piece});
+    } else {
+        piece.length = place->left;
+        piece.before = place->before;
+    }
     return VRL_TRANSLATE_OK;
 }
 

@@ -75,7 +75,8 @@ class FakeVmm {
     struct Place {
         const FakeRegion *region; ///< null: a device
         uint64_t offset;
-        uint64_t left; ///< bytes to the end of the window
+        uint64_t before; ///< bytes from the start of the window
+        uint64_t left;   ///< bytes to its end
     };
     /// Where a guest address leads, by a slow walk.
     [[nodiscard]] std::optional<Place> find(uint64_t gpa) const;

@@ -147,18 +147,56 @@ TEST(ExtentList, MergesNeighboursOfOneRegionOnly)
     EXPECT_FALSE(memory.touches(3));
 }
 
+TEST(ExtentList, KnowsTheRegionOfEachExtent)
+{
+    ExtentList memory;
+    const std::vector<Which> regions{Bar0, Bar0, Bar1, Bar0, Bar1, Bar1};
+    for (size_t i = 0; i < regions.size(); ++i)
+        memory.append(region(regions[i]), 2 * i * page, page);
+    memory.shrink_to_fit();
+    size_t i = 0;
+    for (const Extent extent : memory.extents()) {
+        EXPECT_EQ(extent.offset, 2 * i * page);
+        EXPECT_EQ(memory.region_of(extent).id, region(regions[i])->id);
+        EXPECT_EQ(memory.extents()[i].region, extent.region);
+        ++i;
+    }
+    EXPECT_EQ(i, regions.size());
+    ExtentList::Writer(memory, region(Bar0), 3); // a writer that adds nothing leaves nothing
+    EXPECT_EQ(memory.extents()[5].region, memory.extents()[4].region);
+}
+
+TEST(ExtentList, MergesAcrossWriters)
+{
+    ExtentList memory;
+    memory.append(region(Bar0), 0, page);
+    {
+        ExtentList::Writer writer(memory, region(Bar0), 3);
+        writer.add(page, page);
+        writer.add(2 * page, page);
+        writer.add(4 * page, page);
+    }
+    ASSERT_EQ(memory.extents().size(), 2U);
+    EXPECT_EQ(memory.extents()[0].length, 3 * page);
+    EXPECT_EQ(memory.length(), 4 * page);
+    EXPECT_TRUE(memory.surely_aligned(page));
+    memory.append(region(Bar0), 5 * page, 512);
+    EXPECT_FALSE(memory.surely_aligned(page));
+    EXPECT_TRUE(memory.surely_aligned(512));
+}
+
 TEST(ExtentList, TailStartsInsideAnExtent)
 {
     ExtentList memory;
     memory.append(region(Bar0), 10 * page, 2 * page);
     memory.append(region(Bar0), 20 * page, 3 * page);
-    EXPECT_EQ(memory.tail(0).size(), 2U);
-    EXPECT_EQ(memory.tail(2 * page).size(), 1U);
-    EXPECT_EQ(memory.tail(2 * page).at(0).offset, 20 * page);
-    const ExtentTail tail = memory.tail(3 * page);
+    EXPECT_EQ(ExtentTail(memory, 0).size(), 2U);
+    EXPECT_EQ(ExtentTail(memory, 2 * page).size(), 1U);
+    EXPECT_EQ(ExtentTail(memory, 2 * page)[0].offset, 20 * page);
+    const ExtentTail tail(memory, 3 * page);
     ASSERT_EQ(tail.size(), 1U);
-    EXPECT_EQ(tail.at(0).offset, 21 * page);
-    EXPECT_EQ(tail.at(0).length, 2 * page);
+    EXPECT_EQ(tail[0].offset, 21 * page);
+    EXPECT_EQ(tail[0].length, 2 * page);
 }
 
 } // namespace
