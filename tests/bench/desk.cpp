@@ -81,7 +81,9 @@ void Desk::run(const std::vector<Bytes> &commands, const Watch &watch)
     Watch own = watch;
     const vm_watch plain{[](void *to) { call(static_cast<Watch *>(to)->rings); },
                          [](void *to) { call(static_cast<Watch *>(to)->answered); }, &own};
-    require(vm_gpu_batch(gpu.raw(), requests.data(), requests.size(), &plain, patience(20'000)), "no answer");
+    require(vm_gpu_batch(gpu.raw(), requests.data(), requests.size(), &plain, patience(20'000)),
+            "no answer to " + std::to_string(commands.size()) + " commands that start with " +
+                std::to_string(reinterpret_cast<const virtio_gpu_ctrl_hdr *>(commands[0].data())->type));
 }
 
 Bytes set_scanout_bytes(std::uint32_t id, FrameSize size)
