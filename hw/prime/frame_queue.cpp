@@ -11,7 +11,7 @@ void FrameQueue::complete(std::vector<Completion> &waiting)
     waiting.clear(); // keeps its capacity: no allocation per frame
 }
 
-void FrameQueue::scanout(BufferRef buffer)
+void FrameQueue::scanout(FrameRef buffer)
 {
     if (buffer == wanted_)
         return;
@@ -30,14 +30,14 @@ void FrameQueue::update(Completion done)
 
 bool FrameQueue::overdue()
 {
-    const BufferRef &next = in_flight_ ? in_flight_ : on_screen_;
+    const FrameRef &next = in_flight_ ? in_flight_ : on_screen_;
     if (!wanted_ || wanted_ == next)
         return false;
     dirty_ = true;
     return true;
 }
 
-BufferRef FrameQueue::take()
+FrameRef FrameQueue::take()
 {
     if (in_flight_ || !wanted_ || !dirty_)
         return nullptr;

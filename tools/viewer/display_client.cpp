@@ -168,17 +168,26 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
         client->tell_window();
 }
 
+void DisplayClient::set_window(const ScreenSize &size)
+{
+    if (size == window_)
+        return;
+    window_ = size;
+    if (registered_ && main_)
+        tell_window();
+}
+
 void DisplayClient::tell_window()
 {
-    if (!window_)
+    if (window_.width == 0)
         return;
     const auto millimetres = [](uint32_t size) {
         return static_cast<guint16>(std::min<uint32_t>(size, G_MAXUINT16));
     };
     g_dbus_connection_call(
         main_.get(), bus_name_, console_path_.c_str(), "org.qemu.Display1.Console", "SetUIInfo",
-        g_variant_new("(qqiiuu)", millimetres(window_->width_mm), millimetres(window_->height_mm), 0, 0,
-                      window_->width, window_->height),
+        g_variant_new("(qqiiuu)", millimetres(window_.width_mm), millimetres(window_.height_mm), 0, 0,
+                      window_.width, window_.height),
         nullptr, G_DBUS_CALL_FLAGS_NONE, -1, cancel_.get(), &DisplayClient::on_window_told, this);
 }
 
@@ -189,7 +198,7 @@ void DisplayClient::on_window_told(GObject *source, GAsyncResult *result, gpoint
     if (value) {
         auto *client = static_cast<DisplayClient *>(self);
         client->window_told_ = true;
-        Log::info("the guest is told of a screen of {}x{}", client->window_->width, client->window_->height);
+        Log::info("the guest is told of a screen of {}x{}", client->window_.width, client->window_.height);
     } else if (!error.cancelled()) // a device without that, or QEMU goes, which we hear elsewhere
     {
         Log::info("the guest is not told of the screen's size: {}", error.text());

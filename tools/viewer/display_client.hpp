@@ -14,6 +14,7 @@
 
 #include "tools/viewer/display_sink.hpp"
 #include "tools/viewer/glib_ptr.hpp"
+#include "tools/viewer/screen.hpp"
 
 #include <optional>
 #include <string>
@@ -29,12 +30,9 @@ class DisplayClient {
     DisplayClient &operator=(const DisplayClient &) = delete;
     ~DisplayClient() { disconnect(); }
 
-    struct WindowSize {
-        uint32_t width, height;       ///< pixels
-        uint32_t width_mm, height_mm; ///< 0: not known
-    };
-    /// Told to QEMU whenever it has let us in: the guest is offered that mode.
-    void set_window(const WindowSize &size) { window_ = size; }
+    /// Told to QEMU now, or as soon as it has let us in: the guest is offered that mode. A width of 0 is not
+    /// told.
+    void set_window(const ScreenSize &size);
     /// QEMU has taken it, on this connection.
     [[nodiscard]] bool window_told() const { return window_told_; }
 
@@ -70,7 +68,7 @@ class DisplayClient {
 
     DisplaySink &sink_;
     std::string console_path_;
-    std::optional<WindowSize> window_;
+    ScreenSize window_;
     bool window_told_ = false;
     GObjectPtr<GCancellable> cancel_;
     GObjectPtr<GDBusConnection> main_, listener_;

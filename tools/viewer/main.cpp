@@ -3,6 +3,7 @@
 // vramlink-viewer: command line, main loop, and the life of the connection to QEMU.
 
 #include "tools/viewer/display_client.hpp"
+#include "tools/viewer/kms_screen.hpp"
 #include "tools/viewer/log.hpp"
 #include "tools/viewer/options.hpp"
 #include "tools/viewer/presenter.hpp"
@@ -25,21 +26,25 @@ constexpr int64_t retry_us = G_USEC_PER_SEC;
 
 class Viewer {
   public:
-    Viewer(const Options &options, KmsOutput &output)
-        : options_(options), presenter_(output, [this](const std::string &reason) { lost(reason); }),
+    Viewer(const Options &options, Screen &screen)
+        : options_(options), presenter_(screen, [this](const std::string &reason) { lost(reason); }),
           client_(presenter_, options.console), retry_([this] { connect(); }), stats_timer_([this] {
               write_stats();
               arm_stats();
           })
     {
         presenter_.allow_copy(options.allow_copy);
-        const auto screen = output.screen();
-        client_.set_window({screen.width, screen.height, screen.width_mm, screen.height_mm});
+        client_.set_window(screen.size());
+        screen.on_closed = [this] { end(exit_ok); };
+        screen.on_resized = [this](const ScreenSize &size) { client_.set_window(size); };
+        screen.listen([this](const std::string &why) {
+            Log::error("{}", why);
+            end(exit_no_display);
+        });
         give_up_at_ = g_get_monotonic_time() + static_cast<int64_t>(options.connect_timeout * G_USEC_PER_SEC);
         sources_ = {g_unix_signal_add(SIGTERM, &Viewer::on_end, this),
                     g_unix_signal_add(SIGINT, &Viewer::on_end, this),
-                    g_unix_signal_add(SIGUSR1, &Viewer::on_stats, this),
-                    g_unix_fd_add(output.device().fd(), G_IO_IN, &Viewer::on_device, this)};
+                    g_unix_signal_add(SIGUSR1, &Viewer::on_stats, this)};
     }
     Viewer(const Viewer &) = delete;
     Viewer &operator=(const Viewer &) = delete;
@@ -75,15 +80,6 @@ class Viewer {
     static gboolean on_stats(gpointer self)
     {
         static_cast<Viewer *>(self)->write_stats();
-        return G_SOURCE_CONTINUE;
-    }
-    static gboolean on_device(gint, GIOCondition, gpointer self)
-    {
-        auto *viewer = static_cast<Viewer *>(self);
-        if (const auto alive = viewer->presenter_.flip_events(); !alive) {
-            Log::error("{}", alive.error().text);
-            viewer->end(exit_no_display);
-        }
         return G_SOURCE_CONTINUE;
     }
 
@@ -138,14 +134,13 @@ class Viewer {
     Presenter presenter_;
     DisplayClient client_;
     Timer retry_, stats_timer_;
-    std::array<guint, 4> sources_{};
+    std::array<guint, 3> sources_{};
     int64_t give_up_at_ = 0; ///< monotonic time until which a QEMU that is not there yet is waited for
     int code_ = exit_ok;
 };
 
-int run(const Options &options)
+int run_kms(const Options &options)
 {
-    Log::level = options.log_level;
     auto device = DrmDevice::open(libdrm_api(), options.kms);
     if (!device) {
         Log::error("{}", device.error().text);
@@ -157,8 +152,15 @@ int run(const Options &options)
         return exit_no_display;
     }
     Log::info("{}", (*output)->describe());
-    Viewer viewer(options, **output);
+    KmsScreen screen(**output);
+    Viewer viewer(options, screen);
     return viewer.run();
+}
+
+int run(const Options &options)
+{
+    Log::level = options.log_level;
+    return run_kms(options);
 }
 
 } // namespace
