@@ -62,7 +62,8 @@ Result<FrameRef> ImportCache::import_frame(int dmabuf, const FrameLayout &layout
         ++imports_failed_;
         record->error = outcome.error().text;
     }
-    remember({*identity, layout, outcome});
+    if (outcome || outcome.error().code != ETIMEDOUT) // that was no refusal
+        remember({*identity, layout, outcome});
     return outcome;
 }
 

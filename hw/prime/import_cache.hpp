@@ -7,7 +7,7 @@
 // dma_buf_getfile()). Key of the cache is identity and layout.
 //
 // Failures are remembered with their errno until forget_all(): an importer that refuses a buffer is asked
-// once, not once a frame.
+// once, not once a frame. ETIMEDOUT is no refusal and not remembered.
 //
 // Thread: one at a time.
 

@@ -9,6 +9,9 @@
 #include "tools/viewer/presenter.hpp"
 #include "tools/viewer/qmp_client.hpp"
 #include "tools/viewer/stats.hpp"
+#ifdef VRAMLINK_WAYLAND
+#include "tools/viewer/wayland/window.hpp"
+#endif
 
 #include <glib-unix.h>
 
@@ -33,7 +36,7 @@ class Viewer {
               arm_stats();
           })
     {
-        presenter_.allow_copy(options.allow_copy);
+        presenter_.allow_copy(options.on_kms ? options.allow_copy : !options.no_copy);
         client_.set_window(screen.size());
         screen.on_closed = [this] { end(exit_ok); };
         screen.on_resized = [this](const ScreenSize &size) { client_.set_window(size); };
@@ -139,9 +142,24 @@ class Viewer {
     int code_ = exit_ok;
 };
 
+/// The device at @p path, or the first card that works.
+Result<std::unique_ptr<DrmDevice>> open_device(const std::string &path)
+{
+    if (!path.empty())
+        return DrmDevice::open(libdrm_api(), path);
+    constexpr int most_cards = 16;
+    auto device = DrmDevice::open(libdrm_api(), "/dev/dri/card0");
+    for (int card = 1; card < most_cards && !device; card++) {
+        auto next = DrmDevice::open(libdrm_api(), fmt::format("/dev/dri/card{}", card));
+        if (next)
+            device = std::move(next);
+    }
+    return device;
+}
+
 int run_kms(const Options &options)
 {
-    auto device = DrmDevice::open(libdrm_api(), options.kms);
+    auto device = open_device(options.kms);
     if (!device) {
         Log::error("{}", device.error().text);
         return exit_no_display;
@@ -157,10 +175,46 @@ int run_kms(const Options &options)
     return viewer.run();
 }
 
+#ifdef VRAMLINK_WAYLAND
+constexpr std::chrono::milliseconds compositor_limit{10000};
+
+DirectDisplay direct_display(DirectChoice choice)
+{
+    return choice == DirectChoice::always  ? DirectDisplay::always
+           : choice == DirectChoice::retry ? DirectDisplay::retry
+                                           : DirectDisplay::never;
+}
+
+int run_wayland(const Options &options)
+{
+    auto connection = WaylandConnection::open(options.wayland, compositor_limit);
+    if (!connection) {
+        Log::error("{}", connection.error().text);
+        return exit_no_display;
+    }
+    WindowOptions wanted;
+    wanted.full_screen = options.full_screen;
+    wanted.direct = direct_display(options.direct);
+    auto window = WaylandWindow::open(**connection, wanted);
+    if (!window) {
+        Log::error("{}", window.error().text);
+        return exit_no_display;
+    }
+    Viewer viewer(options, **window);
+    return viewer.run();
+}
+#else
+int run_wayland(const Options &)
+{
+    Log::error("this viewer was built without Wayland; use --kms");
+    return exit_no_display;
+}
+#endif
+
 int run(const Options &options)
 {
     Log::level = options.log_level;
-    return run_kms(options);
+    return options.on_kms ? run_kms(options) : run_wayland(options);
 }
 
 } // namespace

@@ -66,6 +66,26 @@ bool Presenter::resize_pixels(uint32_t width, uint32_t height)
     return true;
 }
 
+/// QEMU (10.0) sends updates of a surface in its new size before the Scanout that tells the size; a console
+/// in text mode gets no other.
+bool Presenter::grow_pixels(uint32_t x, uint32_t y, const Pixels &pixels)
+{
+    const auto reach = [](uint32_t from, uint32_t length, uint32_t now) {
+        const uint64_t end = uint64_t{from} + length;
+        return end <= max_frame_side ? std::max(now, static_cast<uint32_t>(end)) : now;
+    };
+    const uint32_t width = reach(x, pixels.width, pixels_->width());
+    const uint32_t height = reach(y, pixels.height, pixels_->height());
+    if (width == pixels_->width() && height == pixels_->height())
+        return true;
+    const std::unique_ptr<Canvas> old = std::move(pixels_);
+    if (!resize_pixels(width, height))
+        return false;
+    for (uint32_t row = 0; row < old->height(); row++)
+        std::ranges::copy(old->row(row), pixels_->row(row).begin());
+    return true;
+}
+
 void Presenter::scanout(const Pixels &frame)
 {
     announced_.reset();
@@ -76,8 +96,10 @@ void Presenter::scanout(const Pixels &frame)
 
 void Presenter::update(uint32_t x, uint32_t y, const Pixels &pixels)
 {
-    if (!pixels_)
-        return; // an update that overtook a Disable
+    if (!pixels_) // an update that overtook a Disable
+        return;
+    if (!grow_pixels(x, y, pixels))
+        return;
     ++counters_.updates;
     counters_.bytes_copied += copy_pixels(pixels, x, y, *pixels_);
     queue_.scanout(pixels_->frame());

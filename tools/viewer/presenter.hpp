@@ -65,6 +65,7 @@ class Presenter final : public DisplaySink {
     void pump();
     void add_damage(const Rect &damage);
     bool resize_pixels(uint32_t width, uint32_t height);
+    bool grow_pixels(uint32_t x, uint32_t y, const Pixels &pixels);
     void copy_instead(DmabufFrame frame, const std::string &why);
     void copy_mapped();
     void frame_is_visible();

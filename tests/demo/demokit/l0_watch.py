@@ -89,7 +89,7 @@ class Watch:
         job = self.job
         words = [l0_files.REPO / "tests/lab/lab", "run", "--gpu", job["bar_mib"], "--display", "vram",
                  "--plugin", self.host_build / "hw/qemu/qemu-vramlink.so",
-                 "--size", f"{job['width']}x{job['height']}", "--qmp", scratch / "qmp.sock",
+                 "--size", "{}x{}".format(*job["host_size"]), "--qmp", scratch / "qmp.sock",
                  "--port", f"demo={scratch / 'demo.sock'}", "--share", f"demo={scratch / 'share'}",
                  "--out", self.out / "l1", "--timeout", max(60, round(self.timeout - self.progress.seconds())),
                  "--", "/vramlink/src/tests/demo/l1-run", "/mnt/demo"]

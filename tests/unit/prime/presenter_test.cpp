@@ -202,13 +202,25 @@ TEST_F(Presented, PixelsAreCopiedCountedAndReplacedByADmabuf)
     presenter->scanout({1024, 768, 4096, PixelFormat::x8r8g8b8, raw});
     ASSERT_TRUE(screen->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
-    presenter->update(1000, 700, {100, 100, 400, PixelFormat::x8r8g8b8, raw}); // reaches over the edge
-    EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4 + 24 * 68 * 4);
+    presenter->update(900, 600, {100, 100, 400, PixelFormat::x8r8g8b8, raw});
+    EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4 + 100 * 100 * 4);
     ASSERT_TRUE(screen->read_events());
     show(a.get());
     ASSERT_TRUE(screen->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
     EXPECT_EQ(drm.mappings.size(), 1U) << "only the neutral frame is mapped";
+}
+
+TEST_F(Presented, AnUpdateOverTheEdgeMakesTheFrameGrow)
+{
+    const std::vector<uint8_t> raw(640 * 480 * 4, 0x44), more(720 * 16 * 4, 0x22);
+    presenter->scanout({640, 480, 2560, PixelFormat::x8r8g8b8, raw});
+    ASSERT_TRUE(screen->read_events());
+    presenter->update(0, 384, {720, 16, 2880, PixelFormat::x8r8g8b8, more});
+    EXPECT_EQ(drm.requests.back().width, 720U);
+    EXPECT_EQ(drm.requests.back().height, 480U);
+    presenter->update(max_frame_side, max_frame_side, {1, 1, 4, PixelFormat::x8r8g8b8, raw});
+    EXPECT_EQ(drm.requests.back().width, 720U) << "not beyond every limit";
 }
 
 TEST_F(Presented, RefusedBufferIsCopiedIfThatIsAllowed)
