@@ -57,7 +57,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     VramKnownBuffer *known;
     bool imported;
 
-    if (taker == VRAM_TAKER_NONE)
+    if (taker == VRAM_TAKER_NONE || vg->show_mapped)
         return false;
     if (taker == VRAM_TAKER_IMPORTS && vram_gl_is_software()) {
         vrl_table_unshare(vg->table, s->id,
@@ -124,7 +124,9 @@ static DisplaySurface *make_surface(VramGPU *vg, uint32_t scanout_id, bool *conv
     *converted = !s->format || !vram_console_takes(console(vg, scanout_id), s->format);
     vrl_table_tell_shown(vg->table, s->id,
                          *converted ? "converted to XRGB8888, as QEMU's displays do not take the format"
-                                    : "");
+                         : vg->show_mapped
+                             ? "mapped, as show-mapped is on: a display cannot use the dma-buf"
+                             : "");
     if (!*converted)
         return qemu_create_displaysurface_from((int)s->fb.width, (int)s->fb.height, s->format,
                                                (int)s->fb.stride, pixels);
