@@ -70,7 +70,8 @@ void close_quietly(GObjectPtr<GDBusConnection> &connection, gpointer self)
 } // namespace
 
 DisplayClient::DisplayClient(DisplaySink &sink, unsigned console)
-    : sink_(sink), console_path_(fmt::format("/org/qemu/Display1/Console_{}", console)), join_limit_([this] {
+    : sink_(sink), console_path_(fmt::format("/org/qemu/Display1/Console_{}", console)),
+      input_(console_path_), join_limit_([this] {
           lost(fmt::format("QEMU did not take us in within {} s", join_limit_us / G_USEC_PER_SEC));
       })
 {
@@ -165,7 +166,13 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
     else if (!client->listener_failure_.empty())
         client->lost(client->listener_failure_);
     else
-        client->tell_window();
+        client->let_in();
+}
+
+void DisplayClient::let_in()
+{
+    input_.attach(main_.get(), bus_name_);
+    tell_window();
 }
 
 void DisplayClient::set_window(const ScreenSize &size)
@@ -270,6 +277,7 @@ void DisplayClient::disconnect()
     if (listener_ && object_id_)
         g_dbus_connection_unregister_object(listener_.get(), object_id_);
     object_id_ = 0;
+    input_.detach();
     close_quietly(listener_, this);
     close_quietly(main_, this);
 }
@@ -307,8 +315,16 @@ void DisplayClient::dispatch(const std::string &method, GVariant *parameters,
         sink_.update(update->x, update->y, update->pixels);
     } else if (method == "Disable") {
         sink_.disable();
+    } else if (method == "CursorDefine") {
+        const auto image = decode_cursor(parameters);
+        if (!image)
+            return refuse(invocation, "CursorDefine: " + image.error().text);
+        sink_.cursor(*image);
+    } else if (method == "MouseSet") {
+        gint32 x = 0, y = 0, on = 0;
+        g_variant_get(parameters, "(iii)", &x, &y, &on);
+        sink_.cursor_visible(on != 0);
     }
-    // MouseSet and CursorDefine are answered and ignored: the guest's cursor is not shown yet.
     answer(invocation);
 }
 

@@ -5,6 +5,7 @@
 #include "tools/viewer/display_client.hpp"
 #include "tools/viewer/kms_screen.hpp"
 #include "tools/viewer/log.hpp"
+#include "tools/viewer/mapped_request.hpp"
 #include "tools/viewer/options.hpp"
 #include "tools/viewer/presenter.hpp"
 #include "tools/viewer/qmp_client.hpp"
@@ -30,13 +31,16 @@ constexpr int64_t retry_us = G_USEC_PER_SEC;
 class Viewer {
   public:
     Viewer(const Options &options, Screen &screen)
-        : options_(options), presenter_(screen, [this](const std::string &reason) { lost(reason); }),
+        : options_(options), screen_(screen),
+          presenter_(screen, [this](const std::string &reason) { lost(reason); }),
           client_(presenter_, options.console), retry_([this] { connect(); }), stats_timer_([this] {
               write_stats();
               arm_stats();
           })
     {
         presenter_.allow_copy(options.on_kms ? options.allow_copy : !options.no_copy);
+        presenter_.on_unusable = [this] { ask_for_mapped(); };
+        screen_.set_input(&client_.input());
         client_.set_window(screen.size());
         screen.on_closed = [this] { end(exit_ok); };
         screen.on_resized = [this](const ScreenSize &size) { client_.set_window(size); };
@@ -55,6 +59,7 @@ class Viewer {
     {
         for (const guint source : sources_)
             g_source_remove(source);
+        screen_.set_input(nullptr);
     }
 
     int run()
@@ -93,7 +98,22 @@ class Viewer {
         auto socket = qmp_join_dbus_display(options_.qmp, qmp_limit);
         if (!socket)
             return lost(socket.error().text);
+        (void)request_mapped(options_.qmp, false, qmp_limit); // what a viewer before us may have asked for
         client_.connect_peer(std::move(*socket));
+    }
+
+    /// The fallback's fallback: QEMU's side maps what we cannot.
+    void ask_for_mapped()
+    {
+        if (options_.qmp.empty())
+            return Log::info("with --qmp, vramlink's device could be asked for a mapped picture");
+        const auto devices = request_mapped(options_.qmp, true, qmp_limit);
+        if (!devices)
+            Log::error("asking for the mapped picture: {}", devices.error().text);
+        else if (*devices == 0)
+            Log::info("QEMU has no device of vramlink's that could show the picture mapped");
+        else
+            Log::info("QEMU is asked for the mapped picture (show-mapped)");
     }
 
     /// After the connection ended, and after an attempt that failed.
@@ -134,6 +154,7 @@ class Viewer {
 
     const Options &options_;
     std::unique_ptr<GMainLoop, LoopUnref> loop_{g_main_loop_new(nullptr, FALSE)};
+    Screen &screen_;
     Presenter presenter_;
     DisplayClient client_;
     Timer retry_, stats_timer_;

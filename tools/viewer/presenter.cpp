@@ -45,7 +45,8 @@ Presenter::Presenter(Screen &screen, std::function<void(const std::string &)> on
           else
               frame_failed(shown.error().text);
           pump();
-      })
+      }),
+      unusable_([this] { on_unusable(); })
 {
     screen_.on_visible = [this] {
         frame_is_visible();
@@ -135,7 +136,7 @@ void Presenter::show_frame(DmabufFrame frame)
     if (!buffer)
         return copy_instead(std::move(frame), buffer.error().text);
     pixels_.reset(); // the queue keeps its framebuffer while it is on the screen
-    screen_.note("");
+    screen_.note(unusable_why_);
     queue_.scanout(std::move(*buffer));
     update_overdue_.arm(update_overdue_us);
 }
@@ -167,6 +168,9 @@ void Presenter::copy_instead(DmabufFrame frame, const std::string &why)
             return update_overdue_.arm(update_overdue_us);
         }
         sentence += mapped ? "" : "; " + mapped.error().text;
+        if (unusable_why_.empty())
+            unusable_.arm(0);
+        unusable_why_ = sentence;
     }
     say_once(sentence);
     if (showing_ != Showing::neutral || queue_.in_flight())
@@ -178,7 +182,9 @@ void Presenter::overdue()
 {
     announced_.reset();
     copy_mapped();
-    if (queue_.overdue())
+    if (mapped_)
+        queue_.update({}); // the canvas may be on the screen already, with the frame before
+    if (mapped_ || queue_.overdue())
         pump();
 }
 
@@ -284,6 +290,7 @@ void Presenter::disable()
 void Presenter::connected()
 {
     connected_ = true;
+    unusable_why_.clear();
     ++times_connected_;
     Log::info("joined QEMU's display");
 }
@@ -297,6 +304,7 @@ void Presenter::disconnected(const std::string &reason)
 void Presenter::leave()
 {
     connected_ = false;
+    unusable_.disarm();
     announced_.reset();
     let_go();
 }

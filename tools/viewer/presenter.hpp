@@ -44,11 +44,16 @@ class Presenter final : public DisplaySink {
     void scanout_dmabuf(DmabufFrame frame) override;
     void update_dmabuf(const Rect &damage, Completion done) override;
     void disable() override;
+    void cursor(const CursorImage &image) override { screen_.cursor(image); }
+    void cursor_visible(bool visible) override { screen_.cursor_visible(visible); }
     void connected() override;
     void disconnected(const std::string &reason) override;
 
     /// Copy dma-bufs that the screen refuses, instead of showing nothing. Off at first.
     void allow_copy(bool allowed) { allow_copy_ = allowed; }
+    /// A dma-buf can be neither shown nor copied: somebody may ask its sender for another one. Called from
+    /// the main loop, once for each connection.
+    std::function<void()> on_unusable = [] {};
     /// We end the connection ourselves: shows the neutral frame and lets go of everything.
     void leave();
 
@@ -91,7 +96,9 @@ class Presenter final : public DisplaySink {
     unsigned times_connected_ = 0;
     bool said_bottom_up_ = false;
     std::string last_failure_; ///< not to say the same sentence sixty times a second
-    Timer update_overdue_, flip_overdue_;
+    std::string
+        unusable_why_; ///< on this connection a dma-buf could not be shown nor copied; stays in the note
+    Timer update_overdue_, flip_overdue_, unusable_;
 };
 
 } // namespace vramlink

@@ -12,6 +12,7 @@
 
 #include "hw/prime/import_cache.hpp"
 #include "tools/viewer/display_sink.hpp"
+#include "tools/viewer/input_sink.hpp"
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -61,6 +62,12 @@ class Screen {
     /// That time is over. An error: the frame is lost. Otherwise it counts as shown. on_visible() does not
     /// follow any more.
     virtual Result<void> give_up() = 0;
+
+    /// Where keys and the pointer go; null: nowhere. Must outlive the screen or be taken back.
+    virtual void set_input(InputSink *input) { (void)input; }
+    /// The guest's pointer, where this screen shows one.
+    virtual void cursor(const CursorImage &image) { (void)image; }
+    virtual void cursor_visible(bool visible) { (void)visible; }
 
     /// Why the guest's picture is not shown as it should be, in one sentence; empty: it is.
     virtual void note(const std::string &why) { (void)why; }

@@ -85,12 +85,16 @@ class Window : public ::testing::Test {
     {
         compositor->with([&](auto &now) { now.*what = value; });
     }
+    static DmabufFrame frame_of(const UniqueFd &fd)
+    {
+        return {UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)),
+                {width, height, width * 4, 0, DRM_FORMAT_XRGB8888, DRM_FORMAT_MOD_INVALID},
+                false,
+                false};
+    }
     void show(const UniqueFd &fd, Rect damage = {})
     {
-        presenter->scanout_dmabuf({UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)),
-                                   {width, height, width * 4, 0, DRM_FORMAT_XRGB8888, DRM_FORMAT_MOD_INVALID},
-                                   false,
-                                   false});
+        presenter->scanout_dmabuf(frame_of(fd));
         presenter->update_dmabuf(damage, Completion([this] { ++answered; }));
     }
     bool answers(int wanted)
@@ -211,6 +215,17 @@ TEST_F(Window, ARefusedImportIsCopiedAndTheTitleSaysWhy)
     ASSERT_TRUE(answers(6));
     EXPECT_TRUE(state().shows_dmabuf);
     EXPECT_TRUE(until([this] { return state().title.find("EIO") == std::string::npos; })) << state().title;
+}
+
+TEST_F(Window, ACopiedFrameWithoutAnUpdateIsShownToo)
+{
+    open(false);
+    show(a);
+    ASSERT_TRUE(answers(1));
+    const int before = commits();
+    presenter->scanout_dmabuf(frame_of(b)); // as QEMU announces its own surfaces
+    EXPECT_TRUE(until([&] { return commits() > before; }));
+    EXPECT_EQ(presenter->counters().bytes_copied, 2U * width * height * 4);
 }
 
 TEST_F(Window, ACompositorWithoutDmabufsIsNamed)

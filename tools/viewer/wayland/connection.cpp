@@ -189,12 +189,32 @@ void WaylandConnection::bind(wl_registry *registry, uint32_t name, const std::st
     } else if (is(zxdg_decoration_manager_v1_interface)) {
         decoration_.reset(
             bound<zxdg_decoration_manager_v1>(registry, name, zxdg_decoration_manager_v1_interface, 1));
+    } else if (is(zwp_relative_pointer_manager_v1_interface)) {
+        relative_pointer_.reset(bound<zwp_relative_pointer_manager_v1>(
+            registry, name, zwp_relative_pointer_manager_v1_interface, 1));
+    } else if (is(zwp_pointer_constraints_v1_interface)) {
+        pointer_constraints_.reset(
+            bound<zwp_pointer_constraints_v1>(registry, name, zwp_pointer_constraints_v1_interface, 1));
+    } else if (is(zwp_keyboard_shortcuts_inhibit_manager_v1_interface)) {
+        shortcuts_inhibit_.reset(bound<zwp_keyboard_shortcuts_inhibit_manager_v1>(
+            registry, name, zwp_keyboard_shortcuts_inhibit_manager_v1_interface, 1));
+    } else if (is(wl_seat_interface) && seat_version_ == 0) {
+        seat_name_ = name;
+        seat_version_ = version;
 #ifdef VRAMLINK_DIRECT_DISPLAY
     } else if (is(weston_direct_display_v1_interface)) {
         direct_display_.reset(
             bound<weston_direct_display_v1>(registry, name, weston_direct_display_v1_interface, 1));
 #endif
     }
+}
+
+WlPtr<wl_seat> WaylandConnection::bind_seat() const
+{
+    constexpr uint32_t newest = 5; // whole frames of pointer events, and notches
+    if (seat_version_ < newest)
+        return nullptr;
+    return WlPtr<wl_seat>(bound<wl_seat>(registry_.get(), seat_name_, wl_seat_interface, newest));
 }
 
 void WaylandConnection::bind_dmabuf(wl_registry *registry, uint32_t name, uint32_t version)

@@ -46,6 +46,20 @@ class WaylandConnection {
     [[nodiscard]] wp_presentation *presentation() const { return presentation_.get(); }
     [[nodiscard]] wp_fractional_scale_manager_v1 *fractional_scale() const { return fractional_scale_.get(); }
     [[nodiscard]] zxdg_decoration_manager_v1 *decoration() const { return decoration_.get(); }
+    [[nodiscard]] zwp_relative_pointer_manager_v1 *relative_pointer() const
+    {
+        return relative_pointer_.get();
+    }
+    [[nodiscard]] zwp_pointer_constraints_v1 *pointer_constraints() const
+    {
+        return pointer_constraints_.get();
+    }
+    [[nodiscard]] zwp_keyboard_shortcuts_inhibit_manager_v1 *shortcuts_inhibit() const
+    {
+        return shortcuts_inhibit_.get();
+    }
+    /// The first seat, once more for each caller, who hears what it can do; null when there is none.
+    [[nodiscard]] WlPtr<wl_seat> bind_seat() const;
 #ifdef VRAMLINK_DIRECT_DISPLAY
     [[nodiscard]] weston_direct_display_v1 *direct_display() const
     {
@@ -92,6 +106,10 @@ class WaylandConnection {
     WlPtr<wp_presentation> presentation_;
     WlPtr<wp_fractional_scale_manager_v1> fractional_scale_;
     WlPtr<zxdg_decoration_manager_v1> decoration_;
+    WlPtr<zwp_relative_pointer_manager_v1> relative_pointer_;
+    WlPtr<zwp_pointer_constraints_v1> pointer_constraints_;
+    WlPtr<zwp_keyboard_shortcuts_inhibit_manager_v1> shortcuts_inhibit_;
+    uint32_t seat_name_ = 0, seat_version_ = 0; ///< 0: no seat
 #ifdef VRAMLINK_DIRECT_DISPLAY
     WlPtr<weston_direct_display_v1> direct_display_;
 #endif

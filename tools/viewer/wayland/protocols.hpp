@@ -11,8 +11,11 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow" // C: a function may be named as a structure is
 #include "fractional-scale-v1-client-protocol.h"
+#include "keyboard-shortcuts-inhibit-unstable-v1-client-protocol.h"
 #include "linux-dmabuf-unstable-v1-client-protocol.h"
+#include "pointer-constraints-unstable-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
+#include "relative-pointer-unstable-v1-client-protocol.h"
 #include "viewporter-client-protocol.h"
 #include "xdg-decoration-unstable-v1-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
@@ -41,6 +44,16 @@ VRAMLINK_WL_OWNER(wl_callback, wl_callback_destroy)
 VRAMLINK_WL_OWNER(wl_buffer, wl_buffer_destroy)
 VRAMLINK_WL_OWNER(wl_shm, wl_shm_destroy)
 VRAMLINK_WL_OWNER(wl_shm_pool, wl_shm_pool_destroy)
+VRAMLINK_WL_OWNER(wl_seat, wl_seat_destroy)
+VRAMLINK_WL_OWNER(wl_keyboard, wl_keyboard_destroy)
+VRAMLINK_WL_OWNER(wl_pointer, wl_pointer_destroy)
+VRAMLINK_WL_OWNER(zwp_relative_pointer_manager_v1, zwp_relative_pointer_manager_v1_destroy)
+VRAMLINK_WL_OWNER(zwp_relative_pointer_v1, zwp_relative_pointer_v1_destroy)
+VRAMLINK_WL_OWNER(zwp_pointer_constraints_v1, zwp_pointer_constraints_v1_destroy)
+VRAMLINK_WL_OWNER(zwp_locked_pointer_v1, zwp_locked_pointer_v1_destroy)
+VRAMLINK_WL_OWNER(zwp_keyboard_shortcuts_inhibit_manager_v1,
+                  zwp_keyboard_shortcuts_inhibit_manager_v1_destroy)
+VRAMLINK_WL_OWNER(zwp_keyboard_shortcuts_inhibitor_v1, zwp_keyboard_shortcuts_inhibitor_v1_destroy)
 VRAMLINK_WL_OWNER(xdg_wm_base, xdg_wm_base_destroy)
 VRAMLINK_WL_OWNER(xdg_surface, xdg_surface_destroy)
 VRAMLINK_WL_OWNER(xdg_toplevel, xdg_toplevel_destroy)

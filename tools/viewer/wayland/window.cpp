@@ -76,7 +76,12 @@ Result<std::unique_ptr<WaylandWindow>> WaylandWindow::open(WaylandConnection &co
 
 WaylandWindow::WaylandWindow(WaylandConnection &connection, WindowOptions options)
     : connection_(connection), options_(std::move(options)), importer_(connection, options_.direct),
-      surface_(wl_compositor_create_surface(connection.compositor())), tell_size_([this] {
+      surface_(wl_compositor_create_surface(connection.compositor())),
+      input_(connection, surface_.get(),
+             {[this] { return size_.surface(); }, [this] { return size_.frame(); },
+              [this] { set_full_screen(size_.state() != WindowSize::State::full); },
+              [this] { set_title(); }}),
+      tell_size_([this] {
           if (size() == told_)
               return;
           told_ = size();
@@ -309,7 +314,9 @@ void WaylandWindow::note(const std::string &why)
 void WaylandWindow::set_title()
 {
     constexpr size_t longest = 300; // a request holds 4 KiB; a title bar shows less
-    const std::string title = note_.empty() ? options_.title : options_.title + " - " + note_;
+    std::string title = note_.empty() ? options_.title : options_.title + " - " + note_;
+    if (input_.grabbed())
+        title += " - Ctrl+Alt+G lets go";
     xdg_toplevel_set_title(toplevel_.get(), title.substr(0, longest).c_str());
 }
 

@@ -21,6 +21,7 @@
 #include "tools/viewer/wayland/dmabuf_import.hpp"
 #include "tools/viewer/wayland/latency.hpp"
 #include "tools/viewer/wayland/shm_canvas.hpp"
+#include "tools/viewer/wayland/window_input.hpp"
 #include "tools/viewer/wayland/window_size.hpp"
 
 #include <list>
@@ -55,6 +56,10 @@ class WaylandWindow final : public Screen {
     void add_stats(nlohmann::json &stats) const override;
     void listen(std::function<void(const std::string &)> gone) override;
 
+    void set_input(InputSink *input) override { input_.set_sink(input); }
+    void cursor(const CursorImage &image) override { input_.set_cursor(image); }
+    void cursor_visible(bool visible) override { input_.show_cursor(visible); }
+
     void set_full_screen(bool full);
 
   private:
@@ -84,6 +89,7 @@ class WaylandWindow final : public Screen {
     WlPtr<xdg_toplevel> toplevel_;
     WlPtr<zxdg_toplevel_decoration_v1> decoration_;
     WlPtr<wl_callback> frame_callback_; ///< of the pending frame
+    WindowInput input_;
     std::unique_ptr<ShmCanvas> neutral_;
     BufferRef attached_; ///< committed last
     BufferRef before_;   ///< committed before that one and not released yet

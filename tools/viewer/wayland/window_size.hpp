@@ -40,6 +40,7 @@ class WindowSize {
     [[nodiscard]] Extent2 surface() const;
     /// What the guest should draw to fill the window, in pixels; empty: it is the guest's to choose.
     [[nodiscard]] Extent2 wanted() const;
+    [[nodiscard]] Extent2 frame() const { return frame_; }
     [[nodiscard]] State state() const { return state_; }
 
   private:
