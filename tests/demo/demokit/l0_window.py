@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the guest's window on weston's desktop: what is not background, below the panel."""
+"""Finds the guest's window on weston's desktop: what is not background."""
 
 BACKGROUND = b"\x20\x40\x60"  # as in l1_weston.py
-PANEL = 34  # rows
 
 
 def read_ppm(path):
@@ -23,7 +22,7 @@ def crop(path, out):
     """Writes the window's pixels to out; returns (x, y, width, height), or None when there is no window."""
     width, height, pixels = read_ppm(path)
     empty = BACKGROUND * width
-    rows = {y: pixels[y * width * 3:(y + 1) * width * 3] for y in range(PANEL, height)}
+    rows = {y: pixels[y * width * 3:(y + 1) * width * 3] for y in range(height)}
     inside = [y for y, row in rows.items() if row != empty]
     if not inside:
         return None
@@ -31,7 +30,7 @@ def crop(path, out):
     spans = [_span(rows[y], width) for y in inside]
     left, right = min(first for first, _ in spans), max(last for _, last in spans)
     write_ppm(out, right - left, bottom - top,
-              b"".join(rows.get(y, empty)[left * 3:right * 3] for y in range(top, bottom)))
+              b"".join(rows[y][left * 3:right * 3] for y in range(top, bottom)))
     return left, top, right - left, bottom - top
 
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 
-from . import l1_guest, l1_measure, l1_weston
+from . import l1_guest, l1_input, l1_measure, l1_weston
 from .lines import Closed, Lines
 from .qmp import Qmp
 
@@ -46,7 +46,7 @@ class Conductor:
         self.processes = {}
         self.monitor = self.painter = None
         self.baseline = None
-        self.windowed = job["screen"] != "kms"
+        self.windowed = job["screen"] == "window"
         self.stats_path = f"{LOGS}/viewer-stats.json"
 
     def __enter__(self):
@@ -86,7 +86,7 @@ class Conductor:
         viewer = [f"{self.files}/vramlink-viewer", "--qmp", f"{RUN}/viewer-qmp.sock", "--stats", self.stats_path]
         if self.windowed:
             self._start_weston()
-            self._start("viewer", viewer + l1_weston.viewer_options(self.job), l1_weston.environment(RUN))
+            self._start("viewer", viewer, l1_weston.environment(RUN))
         else:
             self._start("viewer", [*viewer, f"--kms={CARD}"])
         self.outside.send({"event": "started", "gpu": address, "qemu": l1_measure.stock_qemu(),
@@ -94,7 +94,7 @@ class Conductor:
 
     def _start_weston(self):
         l1_weston.prepare(RUN)
-        self._start("weston", l1_weston.command(self.job, RUN), l1_weston.environment(RUN))
+        self._start("weston", l1_weston.command(RUN), l1_weston.environment(RUN))
         limit = time.monotonic() + WESTON_SECONDS
         while not l1_weston.is_up(RUN):
             self._check_alive()
@@ -145,8 +145,9 @@ class Conductor:
         held = self._held_when_settled(label)
         if label == "baseline":
             self.baseline = held
+        last = self.windowed and (label, frame) == ("frame", self.job["frames"])
         self.outside.send({
-            "event": "measured", "label": label, "frame": frame, "held": held,
+            "event": "measured", "input": l1_input.wait(f"{LOGS}/qemu.log") if last else None, "label": label, "frame": frame, "held": held,
             "viewer": l1_measure.viewer_stats(self.processes["viewer"], self.stats_path),
             "plugin": l1_measure.plugin_stats(self.monitor),
         })
@@ -157,7 +158,7 @@ class Conductor:
         while True:
             stats = l1_measure.viewer_stats(self.processes["viewer"], self.stats_path)
             # In a window QEMU's own pictures are shown, too, by copying.
-            if stats["connected"] and (stats["showing"] == "neutral" or self.job["screen"] == "window"):
+            if stats["connected"] and (stats["showing"] == "neutral" or self.windowed):
                 return
             self._check_alive()
             if time.monotonic() > limit:

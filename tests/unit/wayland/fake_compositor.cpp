@@ -92,6 +92,7 @@ FakeCompositor::FakeCompositor(bool dmabuf) : display_(wl_display_create())
                          wl_resource_set_implementation(bound, &compositor_calls, self, nullptr);
                      });
     offer_shell(display_, *this);
+    offer_seat(display_, *this);
     if (dmabuf)
         offer_dmabuf(display_, *this);
     thread_ = std::thread([this] { run(); });

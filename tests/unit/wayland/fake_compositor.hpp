@@ -41,6 +41,7 @@ class FakeCompositor {
         wl_resource *surface = nullptr, *xdg_surface = nullptr, *toplevel = nullptr;
         wl_resource *pending = nullptr, *shown = nullptr, *held = nullptr; ///< wl_buffers
         std::vector<wl_resource *> frame_callbacks;
+        wl_resource *keyboard = nullptr, *pointer = nullptr;
         bool pending_attached = false;
     };
 
@@ -68,6 +69,13 @@ class FakeCompositor {
     /// The user drags the window's edge, or the shell puts it in full screen.
     void configure(int32_t width, int32_t height, bool full_screen);
     void close_window();
+    /// The user: the focus comes into the window or leaves it, keys, buttons, movements, notches of the
+    /// wheel.
+    void focus(bool in);
+    void key(uint32_t evdev, bool pressed);
+    void button(uint32_t evdev, bool pressed);
+    void move(double x, double y);
+    void wheel(int notches);
 
     // For the protocol's handlers.
     State &state() { return state_; }
@@ -89,6 +97,8 @@ class FakeCompositor {
     std::thread thread_;
 };
 
+/// A seat with a keyboard and a pointer (fake_seat.cpp).
+void offer_seat(wl_display *display, FakeCompositor &compositor);
 /// Shell, viewports and dma-bufs (fake_shell.cpp).
 void offer_shell(wl_display *display, FakeCompositor &compositor);
 void offer_dmabuf(wl_display *display, FakeCompositor &compositor);
