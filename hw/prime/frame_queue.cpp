@@ -55,6 +55,17 @@ void FrameQueue::flip_done()
     complete(waiting_in_flight_);
 }
 
+void FrameQueue::retry(FrameRef buffer)
+{
+    in_flight_ = nullptr;
+    wanted_ = std::move(buffer);
+    dirty_ = true;
+    std::swap(waiting_, waiting_in_flight_);
+    for (Completion &later : waiting_in_flight_)
+        waiting_.push_back(std::move(later));
+    waiting_in_flight_.clear();
+}
+
 void FrameQueue::flip_failed()
 {
     in_flight_ = nullptr;

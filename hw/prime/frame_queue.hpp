@@ -67,6 +67,9 @@ class FrameQueue {
     FrameRef take();
     /// The flip that take() started has ended: its frame is on the screen.
     void flip_done();
+    /// The flip that take() started was refused, and @p buffer shows the same content: it is to be taken
+    /// next, and whoever waited for the flip waits for that.
+    void retry(FrameRef buffer);
     /// The flip that take() started was refused or never ended.
     void flip_failed();
     /// Forgets every frame. All Completions run before it returns.

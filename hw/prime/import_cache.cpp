@@ -80,6 +80,20 @@ Result<FrameRef> ImportCache::measure_and_import(int dmabuf, const FrameLayout &
     return import_new(dmabuf, layout, record);
 }
 
+void ImportCache::refuse(const FrameRef &frame, const Error &why)
+{
+    for (Entry &entry : cache_) {
+        if (!entry.outcome || *entry.outcome != frame)
+            continue;
+        for (const auto &record : records_) {
+            if (record->inode == entry.identity.inode && record->layout == entry.layout)
+                record->error = why.text;
+        }
+        entry.outcome = std::unexpected(why);
+        ++imports_failed_;
+    }
+}
+
 void ImportCache::remember(Entry entry)
 {
     cache_.push_front(std::move(entry));

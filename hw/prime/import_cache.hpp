@@ -57,6 +57,10 @@ class ImportCache {
     /// Errors: see check_layout(); otherwise errno and words of the call that failed.
     Result<FrameRef> import_frame(int dmabuf, const FrameLayout &layout);
 
+    /// An import that could not be shown after all (a driver that takes a framebuffer and refuses the flip):
+    /// from now on import_frame() answers @p why for its buffer. It is let go of.
+    void refuse(const FrameRef &frame, const Error &why);
+
     /// Lets go of every buffer and forgets failures. Frames that somebody still holds live on: drop those
     /// references as well.
     void forget_all() { cache_.clear(); }

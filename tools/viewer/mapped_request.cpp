@@ -64,7 +64,7 @@ Result<unsigned> request_mapped(const std::string &path, bool mapped, std::chron
         if (!children)
             return std::unexpected(children.error());
         for (const std::string &child : *children) {
-            const auto was_set = set(*qmp, parent + "/" + child, mapped);
+            const auto was_set = set(*qmp, fmt::format("{}/{}", parent, child), mapped);
             if (!was_set)
                 return std::unexpected(was_set.error());
             devices += *was_set ? 1 : 0;

@@ -178,9 +178,36 @@ void Presenter::copy_instead(DmabufFrame frame, const std::string &why)
     queue_.clear();
 }
 
+/// The import went well, and then the screen refused the frame (discrete xe does): within the same frame its
+/// pixels are copied, and the buffer is not tried again.
+bool Presenter::copy_refused(const FrameRef &frame, const Error &why)
+{
+    if (!allow_copy_ || !unproven_ || (pixels_ && frame == pixels_->frame()))
+        return false;
+    DmabufFrame refused = std::move(*unproven_);
+    unproven_.reset();
+    screen_.importer().refuse(frame, why);
+    screen_.note(why.text);
+    auto mapped = MappedDmabuf::map(std::move(refused.fd), refused.layout);
+    if (!mapped) {
+        if (unusable_why_.empty())
+            unusable_.arm(0);
+        unusable_why_ = why.text + "; " + mapped.error().text;
+        return false;
+    }
+    if (!resize_pixels(refused.layout.width, refused.layout.height))
+        return true; // and the failure has been dealt with
+    ++counters_.flips_failed;
+    say_once(why.text + "; its pixels are copied instead");
+    mapped_ = std::move(*mapped);
+    copy_mapped();
+    queue_.retry(pixels_->frame());
+    return true;
+}
+
 void Presenter::overdue()
 {
-    announced_.reset();
+    unproven_ = std::exchange(announced_, std::nullopt);
     copy_mapped();
     if (mapped_)
         queue_.update({}); // the canvas may be on the screen already, with the frame before
@@ -200,7 +227,8 @@ void Presenter::update_dmabuf(const Rect &damage, Completion done)
     add_damage(damage);
     if (announced_ && queue_.empty())
         show_frame(std::move(*announced_));
-    announced_.reset();
+    if (announced_)
+        unproven_ = std::exchange(announced_, std::nullopt);
     update_overdue_.disarm();
     copy_mapped();
     queue_.update(std::move(done));
@@ -219,6 +247,8 @@ void Presenter::pump()
         const Rect damage = frame == queue_.on_screen() ? damage_.value_or(Rect{}) : Rect{};
         damage_.reset();
         const auto shown = screen_.show(frame, damage);
+        if (!shown && copy_refused(frame, shown.error()))
+            continue;
         if (!shown) {
             frame_failed(shown.error().text);
         } else if (*shown == Screen::Shown::pending) {
@@ -234,6 +264,7 @@ void Presenter::pump()
 void Presenter::frame_is_visible()
 {
     flip_overdue_.disarm();
+    unproven_.reset();
     queue_.flip_done();
     ++counters_.frames_flipped;
     showing_ = pixels_ && queue_.on_screen() == pixels_->frame() ? Showing::pixels : Showing::dmabuf;
@@ -270,6 +301,7 @@ void Presenter::let_go()
 {
     show_nothing();
     mapped_.reset();
+    unproven_.reset();
     pixels_.reset();
     screen_.importer().forget_all(); // the queue's references are the last ones now
     queue_.clear();                  // drops them, then answers who waits

@@ -72,6 +72,7 @@ class Presenter final : public DisplaySink {
     bool resize_pixels(uint32_t width, uint32_t height);
     bool grow_pixels(uint32_t x, uint32_t y, const Pixels &pixels);
     void copy_instead(DmabufFrame frame, const std::string &why);
+    bool copy_refused(const FrameRef &frame, const Error &why);
     void copy_mapped();
     void frame_is_visible();
     void frame_failed(const std::string &reason);
@@ -89,6 +90,8 @@ class Presenter final : public DisplaySink {
     /// which holds nothing up in the kernel: QEMU's own virtio-gpu says Disable for the previous buffer right
     /// after it has announced the next one.
     std::optional<DmabufFrame> announced_;
+    /// The frame that goes to the screen for the first time, until it is there: the kernel may refuse it.
+    std::optional<DmabufFrame> unproven_;
     Counters counters_;
     Showing showing_ = Showing::neutral;
     bool allow_copy_ = false;

@@ -55,7 +55,7 @@ def _fallback(report):
     yield ("the picture is copied, and counted", [viewer.get("bytes_copied")], lambda count: count > 0,
            "{0} bytes were copied")
     heard = report["input"] or {}
-    yield ("a key and a click reach the guest's QEMU", [heard.get("key"), heard.get("button")],
+    yield ("a key and a click reach the guest's evdev", [heard.get("key"), heard.get("button")],
            lambda key, button: key and button, "key: {0}, button: {1}")
     yield ("the pointer is where the user points", [heard.get("at")],
            lambda at: all(abs(axis - 0.5) < 0.01 for axis in at), "it is at {0} of the guest's screen, not in its middle")

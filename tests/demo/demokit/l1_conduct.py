@@ -147,7 +147,7 @@ class Conductor:
             self.baseline = held
         last = self.windowed and (label, frame) == ("frame", self.job["frames"])
         self.outside.send({
-            "event": "measured", "input": l1_input.wait(f"{LOGS}/qemu.log") if last else None, "label": label, "frame": frame, "held": held,
+            "event": "measured", "input": l1_input.wait(f"{LOGS}/guest-console.log") if last else None, "label": label, "frame": frame, "held": held,
             "viewer": l1_measure.viewer_stats(self.processes["viewer"], self.stats_path),
             "plugin": l1_measure.plugin_stats(self.monitor),
         })

@@ -1,17 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """L2's machine as a command line of L1's stock QEMU."""
 
-from . import l1_input
-
 QEMU = "/usr/bin/qemu-system-x86_64"
 PORT = "vramlink.demo"
 GPU_ID = "vram0"
-
-
-def tablet_words():
-    """A pointer that takes positions, and a trace of what reaches the input layer."""
-    traces = [word for event in l1_input.EVENTS for word in ("-trace", event)]
-    return ["-device", "virtio-tablet-pci", *traces]
 
 
 def command(job, files, gpu_address, run, logs):
@@ -36,7 +28,7 @@ def command(job, files, gpu_address, run, logs):
         "-device", f"virtserialport,chardev=painter,name={PORT}",
         "-qmp", f"unix:{run}/qmp.sock,server=on,wait=off",
         "-qmp", f"unix:{run}/viewer-qmp.sock,server=on,wait=off",
-        *(tablet_words() if job["screen"] == "window" else []),
+        *(["-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci"] if job["screen"] == "window" else []),
         "-serial", f"file:{logs}/guest-console.log", "-monitor", "none",
         "-kernel", f"{files}/vmlinuz", "-initrd", f"{files}/guest.cpio",
         "-append", " ".join(str(word) for word in kernel_line),

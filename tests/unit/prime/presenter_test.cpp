@@ -223,6 +223,53 @@ TEST_F(Presented, AnUpdateOverTheEdgeMakesTheFrameGrow)
     EXPECT_EQ(drm.requests.back().width, 720U) << "not beyond every limit";
 }
 
+/// What GPUs do with a buffer in another GPU's VRAM, from the sources of Linux 7.3: who says no, and when.
+struct Driver {
+    const char *name;
+    int import_error, addfb_error, commit_error;
+    Presenter::Showing showing;
+    int imports_asked; ///< for ten frames of two buffers
+};
+void PrintTo(const Driver &driver, std::ostream *out)
+{
+    *out << driver.name;
+}
+
+class Decision : public Presented, public ::testing::WithParamInterface<Driver> {};
+
+TEST_P(Decision, IsTriedOnceAndRemembered)
+{
+    const Driver &driver = GetParam();
+    drm.import_error = driver.import_error;
+    presenter->allow_copy(true);
+    drm.addfb_error_of_imports = driver.addfb_error;
+    drm.commit_error_of_imports = driver.commit_error;
+    for (int i = 0; i < 10; i++) {
+        show(i % 2 ? a.get() : b.get());
+        ASSERT_TRUE(screen->read_events());
+        EXPECT_EQ(answered, i + 1) << "within the same frame";
+        EXPECT_EQ(presenter->showing(), driver.showing) << "frame " << i << ": never a black one";
+    }
+    EXPECT_EQ(drm.imports, driver.imports_asked);
+    EXPECT_EQ(presenter->counters().bytes_copied > 0, driver.showing == Presenter::Showing::pixels);
+    const auto stats = collect_stats(*presenter);
+    EXPECT_EQ(stats["imports"][0]["error"].is_null(), driver.showing == Presenter::Showing::dmabuf);
+
+    presenter->disable(); // what was remembered goes with the buffers
+    drm.import_error = drm.addfb_error_of_imports = drm.commit_error_of_imports = 0;
+    show(a.get());
+    ASSERT_TRUE(screen->read_events());
+    EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf) << "the set-up has changed: tried again";
+}
+
+INSTANTIATE_TEST_SUITE_P(Drivers, Decision,
+                         ::testing::Values(Driver{"virtio_gpu", 0, 0, 0, Presenter::Showing::dmabuf, 2},
+                                           Driver{"xe_integrated", 0, 0, 0, Presenter::Showing::dmabuf, 2},
+                                           Driver{"xe_discrete", 0, 0, EINVAL, Presenter::Showing::pixels, 2},
+                                           Driver{"amdgpu", 0, EINVAL, 0, Presenter::Showing::pixels, 2},
+                                           Driver{"i915", EOPNOTSUPP, 0, 0, Presenter::Showing::pixels, 2}),
+                         [](const auto &row) { return std::string(row.param.name); });
+
 TEST_F(Presented, RefusedBufferIsCopiedIfThatIsAllowed)
 {
     drm.import_error = ENODEV;

@@ -33,7 +33,7 @@ template <class T> using WlPtr = std::unique_ptr<T, WlDestroy<T>>;
 
 #define VRAMLINK_WL_OWNER(type, destroy)                                                                     \
     template <> struct WlDestroy<type> {                                                                     \
-        void operator()(type *object) const { destroy(object); }                                             \
+        void operator()(type *object) const { destroy(object); } /* NOLINT: a type */                        \
     };
 VRAMLINK_WL_OWNER(wl_display, wl_display_disconnect)
 VRAMLINK_WL_OWNER(wl_event_queue, wl_event_queue_destroy)
