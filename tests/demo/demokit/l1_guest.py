@@ -21,7 +21,8 @@ def command(job, files, gpu_address, run, logs):
         "-plugin", f"file={files}/qemu-vramlink.so",
         "-device", "pcie-root-port,id=gpuport,chassis=1",
         "-device", f"vfio-pci,host={gpu_address},id=gpu,bus=gpuport",
-        "-device", f"virtio-gpu-vram-pci,id={GPU_ID},xres={job['width']},yres={job['height']}",
+        # No stills: Linux detaches a buffer's backing at the GPU's reset, too, and the picture has to go then.
+        "-device", f"virtio-gpu-vram-pci,id={GPU_ID},xres={job['width']},yres={job['height']},still-ms=0",
         "-display", "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128",
         "-device", "virtio-serial-pci",
         "-chardev", f"socket,id=painter,path={run}/painter.sock,server=on,wait=off",

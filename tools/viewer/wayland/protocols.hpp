@@ -31,9 +31,10 @@ namespace vramlink {
 template <class T> struct WlDestroy;
 template <class T> using WlPtr = std::unique_ptr<T, WlDestroy<T>>;
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type
 #define VRAMLINK_WL_OWNER(type, destroy)                                                                     \
     template <> struct WlDestroy<type> {                                                                     \
-        void operator()(type *object) const { destroy(object); } /* NOLINT: a type */                        \
+        void operator()(type *object) const { destroy(object); }                                             \
     };
 VRAMLINK_WL_OWNER(wl_display, wl_display_disconnect)
 VRAMLINK_WL_OWNER(wl_event_queue, wl_event_queue_destroy)
@@ -72,6 +73,7 @@ VRAMLINK_WL_OWNER(zxdg_toplevel_decoration_v1, zxdg_toplevel_decoration_v1_destr
 VRAMLINK_WL_OWNER(weston_direct_display_v1, weston_direct_display_v1_destroy)
 #endif
 #undef VRAMLINK_WL_OWNER
+// NOLINTEND(bugprone-macro-parentheses)
 
 /// A second handle to an object, whose new children belong to another queue.
 template <class T> class WlWrapper {
