@@ -17,19 +17,19 @@
 
 namespace vramlink {
 
-class DumbBuffer {
+class DumbBuffer final : public Canvas {
   public:
     /// Sides as in max_frame_side. The pixels are black.
     static Result<std::unique_ptr<DumbBuffer>> create(DrmDevice &device, uint32_t width, uint32_t height);
     DumbBuffer(const DumbBuffer &) = delete;
     DumbBuffer &operator=(const DumbBuffer &) = delete;
-    ~DumbBuffer();
+    ~DumbBuffer() override;
 
-    [[nodiscard]] uint32_t width() const { return width_; }
-    [[nodiscard]] uint32_t height() const { return height_; }
-    /// Row @p y, width() pixels of 0x00RRGGBB. y < height().
-    [[nodiscard]] std::span<uint32_t> row(uint32_t y);
-    /// To show it. Holding this after the DumbBuffer is gone is fine.
+    [[nodiscard]] uint32_t width() const override { return width_; }
+    [[nodiscard]] uint32_t height() const override { return height_; }
+    [[nodiscard]] std::span<uint32_t> row(uint32_t y) override;
+    [[nodiscard]] FrameRef frame() const override { return shown_; }
+    /// The same, as what it is.
     [[nodiscard]] const BufferRef &shown() const { return shown_; }
 
   private:
@@ -45,9 +45,6 @@ class DumbBuffer {
     void *address_ = nullptr;
     BufferRef shown_;
 };
-
-/// Dark grey with the words "no signal" in the middle.
-void paint_no_signal(DumbBuffer &buffer);
 
 } // namespace vramlink
 

@@ -11,7 +11,7 @@ void FrameQueue::complete(std::vector<Completion> &waiting)
     waiting.clear(); // keeps its capacity: no allocation per frame
 }
 
-void FrameQueue::scanout(BufferRef buffer)
+void FrameQueue::scanout(FrameRef buffer)
 {
     if (buffer == wanted_)
         return;
@@ -30,14 +30,14 @@ void FrameQueue::update(Completion done)
 
 bool FrameQueue::overdue()
 {
-    const BufferRef &next = in_flight_ ? in_flight_ : on_screen_;
+    const FrameRef &next = in_flight_ ? in_flight_ : on_screen_;
     if (!wanted_ || wanted_ == next)
         return false;
     dirty_ = true;
     return true;
 }
 
-BufferRef FrameQueue::take()
+FrameRef FrameQueue::take()
 {
     if (in_flight_ || !wanted_ || !dirty_)
         return nullptr;
@@ -53,6 +53,17 @@ void FrameQueue::flip_done()
         return;
     on_screen_ = std::exchange(in_flight_, nullptr);
     complete(waiting_in_flight_);
+}
+
+void FrameQueue::retry(FrameRef buffer)
+{
+    in_flight_ = nullptr;
+    wanted_ = std::move(buffer);
+    dirty_ = true;
+    std::swap(waiting_, waiting_in_flight_);
+    for (Completion &later : waiting_in_flight_)
+        waiting_.push_back(std::move(later));
+    waiting_in_flight_.clear();
 }
 
 void FrameQueue::flip_failed()

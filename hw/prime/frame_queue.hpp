@@ -16,7 +16,7 @@
 #ifndef VRAMLINK_HW_PRIME_FRAME_QUEUE_HPP
 #define VRAMLINK_HW_PRIME_FRAME_QUEUE_HPP
 
-#include "hw/prime/prime_importer.hpp"
+#include "hw/prime/showable.hpp"
 
 #include <functional>
 #include <utility>
@@ -56,7 +56,7 @@ class FrameQueue {
   public:
     /// From now on @p buffer is the frame. It is not shown before update() or overdue(): the sender announces
     /// a frame first and then says that its content is complete.
-    void scanout(BufferRef buffer);
+    void scanout(FrameRef buffer);
     /// The content of the current frame is complete.
     void update(Completion done);
     /// No update came for the current frame: show it as it is. False if there is nothing that waits for one.
@@ -64,9 +64,12 @@ class FrameQueue {
 
     /// The frame to show now, if there is one and no flip is under way; a flip counts as under way from here
     /// on.
-    BufferRef take();
+    FrameRef take();
     /// The flip that take() started has ended: its frame is on the screen.
     void flip_done();
+    /// The flip that take() started was refused, and @p buffer shows the same content: it is to be taken
+    /// next, and whoever waited for the flip waits for that.
+    void retry(FrameRef buffer);
     /// The flip that take() started was refused or never ended.
     void flip_failed();
     /// Forgets every frame. All Completions run before it returns.
@@ -75,12 +78,12 @@ class FrameQueue {
     /// No frame is announced, under way or shown.
     [[nodiscard]] bool empty() const { return !wanted_ && !in_flight_ && !on_screen_; }
     [[nodiscard]] bool in_flight() const { return in_flight_ != nullptr; }
-    [[nodiscard]] const BufferRef &on_screen() const { return on_screen_; }
+    [[nodiscard]] const FrameRef &on_screen() const { return on_screen_; }
 
   private:
     static void complete(std::vector<Completion> &waiting);
 
-    BufferRef wanted_, in_flight_, on_screen_;
+    FrameRef wanted_, in_flight_, on_screen_;
     bool dirty_ = false; ///< wanted_ must go to the screen (again)
     std::vector<Completion> waiting_, waiting_in_flight_;
 };

@@ -2,7 +2,7 @@
 //
 // The neutral frame. Seven glyphs of 5x7 dots are enough for two words; a font library is not.
 
-#include "hw/prime/dumb_buffer.hpp"
+#include "hw/prime/showable.hpp"
 
 #include <algorithm>
 #include <array>
@@ -43,41 +43,41 @@ const Glyph &glyph_of(char letter)
 }
 
 /// A square of @p side pixels at (x, y), cut at the buffer's edges.
-void dot(DumbBuffer &buffer, uint32_t x, uint32_t y, uint32_t side)
+void dot(Canvas &canvas, uint32_t x, uint32_t y, uint32_t side)
 {
-    for (uint32_t row = y; row < std::min(y + side, buffer.height()); row++) {
-        const auto pixels = buffer.row(row);
-        for (uint32_t column = x; column < std::min(x + side, buffer.width()); column++)
+    for (uint32_t row = y; row < std::min(y + side, canvas.height()); row++) {
+        const auto pixels = canvas.row(row);
+        for (uint32_t column = x; column < std::min(x + side, canvas.width()); column++)
             pixels[column] = ink;
     }
 }
 
-void draw(DumbBuffer &buffer, const Glyph &glyph, uint32_t x, uint32_t y, uint32_t scale)
+void draw(Canvas &canvas, const Glyph &glyph, uint32_t x, uint32_t y, uint32_t scale)
 {
     for (uint32_t row = 0; row < glyph_height; row++) {
         for (uint32_t column = 0; column < glyph_width; column++) {
             if (glyph.rows[row] & (0x10U >> column))
-                dot(buffer, x + column * scale, y + row * scale, scale);
+                dot(canvas, x + column * scale, y + row * scale, scale);
         }
     }
 }
 
 } // namespace
 
-void paint_no_signal(DumbBuffer &buffer)
+void paint_no_signal(Canvas &canvas)
 {
-    for (uint32_t y = 0; y < buffer.height(); y++)
-        std::ranges::fill(buffer.row(y), background);
+    for (uint32_t y = 0; y < canvas.height(); y++)
+        std::ranges::fill(canvas.row(y), background);
 
     constexpr std::string_view words = "no signal";
     constexpr auto cells = static_cast<uint32_t>(words.size()) * cell_width;
-    const uint32_t scale = std::max(1U, buffer.width() / (cells * 3)); // a third of the screen's width
+    const uint32_t scale = std::max(1U, canvas.width() / (cells * 3)); // a third of the screen's width
     const uint32_t width = cells * scale;
     const uint32_t height = glyph_height * scale;
-    uint32_t x = buffer.width() > width ? (buffer.width() - width) / 2 : 0;
-    const uint32_t y = buffer.height() > height ? (buffer.height() - height) / 2 : 0;
+    uint32_t x = canvas.width() > width ? (canvas.width() - width) / 2 : 0;
+    const uint32_t y = canvas.height() > height ? (canvas.height() - height) / 2 : 0;
     for (const char letter : words) {
-        draw(buffer, glyph_of(letter), x, y, scale);
+        draw(canvas, glyph_of(letter), x, y, scale);
         x += cell_width * scale;
     }
 }

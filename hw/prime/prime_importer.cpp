@@ -3,53 +3,16 @@
 #include "hw/prime/prime_importer.hpp"
 
 #include "hw/prime/fourcc.hpp"
+#include "hw/prime/stopwatch.hpp"
 
 #include <drm_fourcc.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 namespace vramlink {
-namespace {
-
-class Stopwatch {
-  public:
-    [[nodiscard]] uint64_t microseconds() const
-    {
-        const auto passed = std::chrono::steady_clock::now() - start_;
-        return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(passed).count());
-    }
-
-  private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-Result<BufferIdentity> identify(int dmabuf)
-{
-    struct stat st {};
-    if (fstat(dmabuf, &st) < 0) {
-        const int code = errno;
-        return fail(code, fmt::format("{}: fstat of dma-buf fd {}", errno_name(code), dmabuf));
-    }
-    return BufferIdentity{st.st_dev, st.st_ino};
-}
-
-Result<uint64_t> size_of(int dmabuf)
-{
-    const off_t end = lseek(dmabuf, 0, SEEK_END);
-    if (end < 0) {
-        const int code = errno;
-        return fail(code, fmt::format("{}: lseek of dma-buf fd {}", errno_name(code), dmabuf));
-    }
-    return static_cast<uint64_t>(end);
-}
-
-} // namespace
 
 ShownBuffer::ShownBuffer(UniqueFramebuffer framebuffer, const FrameLayout &layout,
                          std::shared_ptr<ImportRecord> record)
@@ -67,59 +30,30 @@ ShownBuffer::~ShownBuffer()
 
 Result<BufferRef> PrimeImporter::import(int dmabuf, const FrameLayout &layout)
 {
-    const auto identity = identify(dmabuf);
-    if (!identity)
-        return std::unexpected(identity.error());
-    for (auto it = cache_.begin(); it != cache_.end(); ++it) {
-        if (it->identity == *identity && it->layout == layout) {
-            cache_.splice(cache_.begin(), cache_, it);
-            return it->outcome;
-        }
-    }
-
-    auto record = std::make_shared<ImportRecord>();
-    record->inode = identity->inode;
-    record->layout = layout;
-    records_.push_back(record);
-    if (records_.size() > record_entries)
-        records_.pop_front();
-
-    auto outcome = import_new(dmabuf, layout, *record);
-    if (outcome) {
-        ++imports_;
-    } else {
-        ++imports_failed_;
-        record->error = outcome.error().text;
-    }
-    remember({*identity, layout, outcome});
-    return outcome;
+    auto frame = import_frame(dmabuf, layout);
+    if (!frame)
+        return std::unexpected(frame.error());
+    return std::static_pointer_cast<const ShownBuffer>(*frame); // import_new() makes no others
 }
 
-Result<BufferRef> PrimeImporter::import_new(int dmabuf, const FrameLayout &layout, ImportRecord &record)
+Result<FrameRef> PrimeImporter::import_new(int dmabuf, const FrameLayout &layout,
+                                           const std::shared_ptr<ImportRecord> &record)
 {
-    const auto size = size_of(dmabuf);
-    if (!size)
-        return std::unexpected(size.error());
-    record.size = *size;
-    if (const auto checked = check_layout(layout, *size); !checked)
-        return fail(checked.error().code,
-                    fmt::format("{}: {}", errno_name(checked.error().code), checked.error().text));
-
     uint32_t raw = 0;
     const Stopwatch import_time;
     const int r = device_.api().prime_fd_to_handle(device_.fd(), dmabuf, &raw);
-    record.import_us = import_time.microseconds();
+    record->import_us = import_time.microseconds();
     if (r < 0)
         return fail(-r, fmt::format("{}: {} does not import this dma-buf of {} bytes ({})", errno_name(r),
-                                    device_.path(), *size, std::strerror(-r)));
+                                    device_.path(), record->size, std::strerror(-r)));
     const UniqueGemHandle handle(device_, raw); // closed on return, whatever AddFB2 says
 
     const Stopwatch addfb_time;
     auto framebuffer = add_framebuffer(handle.get(), layout);
-    record.addfb_us = addfb_time.microseconds();
+    record->addfb_us = addfb_time.microseconds();
     if (!framebuffer)
         return std::unexpected(framebuffer.error());
-    return std::make_shared<ShownBuffer>(std::move(*framebuffer), layout, records_.back());
+    return std::make_shared<ShownBuffer>(std::move(*framebuffer), layout, record);
 }
 
 Result<UniqueFramebuffer> PrimeImporter::add_framebuffer(uint32_t handle, const FrameLayout &layout)
@@ -146,18 +80,6 @@ Result<UniqueFramebuffer> PrimeImporter::add_framebuffer(uint32_t handle, const 
         return fail(framebuffer.error().code,
                     fmt::format("{}: {}", errno_name(framebuffer.error().code), framebuffer.error().text));
     return framebuffer;
-}
-
-void PrimeImporter::remember(Entry entry)
-{
-    cache_.push_front(std::move(entry));
-    if (cache_.size() > cache_entries)
-        cache_.pop_back();
-}
-
-void PrimeImporter::forget_all()
-{
-    cache_.clear();
 }
 
 } // namespace vramlink

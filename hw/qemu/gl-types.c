@@ -94,6 +94,7 @@ static void vga_instance_init(Object *obj)
 static void wrapper_class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
     vram_add_stats_property(klass);
+    vram_add_show_mapped_property(klass);
 }
 
 static bool have_type(const char *type)

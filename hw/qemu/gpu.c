@@ -264,6 +264,7 @@ void vram_gpu_class_init(ObjectClass *klass)
         "milliseconds that copying a frame may take when the guest moves its buffer; 0: never");
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
     vram_add_stats_property(klass);
+    vram_add_show_mapped_property(klass);
 }
 
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)

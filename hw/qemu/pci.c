@@ -25,6 +25,7 @@ static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
     DEVICE_CLASS(klass)->hotpluggable = true;
     vram_add_stats_property(klass);
+    vram_add_show_mapped_property(klass);
 }
 
 void vram_pci_register(void)

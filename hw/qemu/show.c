@@ -57,7 +57,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     VramKnownBuffer *known;
     bool imported;
 
-    if (taker == VRAM_TAKER_NONE)
+    if (taker == VRAM_TAKER_NONE || vg->show_mapped)
         return false;
     if (taker == VRAM_TAKER_IMPORTS && vram_gl_is_software()) {
         vrl_table_unshare(vg->table, s->id,
@@ -81,6 +81,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
         vram_buffer_settle(con, s->current);
     resize_console(s, con);
     s->showing = VRAM_SHOWING_DMABUF;
+    vrl_table_tell_shown(vg->table, s->id, "");
     s->shown = s->id;
     s->current = known;
     imported = qemu_dmabuf_get_texture(known->dmabuf);
@@ -124,7 +125,8 @@ static DisplaySurface *make_surface(VramGPU *vg, uint32_t scanout_id, bool *conv
     *converted = !s->format || !vram_console_takes(console(vg, scanout_id), s->format);
     vrl_table_tell_shown(vg->table, s->id,
                          *converted ? "converted to XRGB8888, as QEMU's displays do not take the format"
-                                    : "");
+                         : vg->show_mapped ? "mapped, as show-mapped is on: a display cannot use the dma-buf"
+                                           : "");
     if (!*converted)
         return qemu_create_displaysurface_from((int)s->fb.width, (int)s->fb.height, s->format,
                                                (int)s->fb.stride, pixels);

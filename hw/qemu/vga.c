@@ -27,6 +27,7 @@ static void instance_init(Object *obj)
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
     vram_add_stats_property(klass);
+    vram_add_show_mapped_property(klass);
 }
 
 /* Leaves the type out, with a note, where the distribution has not installed QEMU's VGA module. */

@@ -26,6 +26,7 @@
 #define TYPE_VRAM_ANY_GPU "vramlink-gpu"
 /* Readable with qom-get on the device and on its PCI function: vrl_table_stats_json(). */
 #define VRAM_STATS_PROPERTY "vramlink-stats"
+#define VRAM_SHOW_MAPPED_PROPERTY "show-mapped" /* the viewer knows it by that name */
 
 /* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
  * piles up in this process. A live one at 60 Hz leaves none. */
@@ -105,6 +106,7 @@ typedef struct VramGPU {
     char *prime_node;   /* property prime-node: "auto", "off", or a DRM device's path */
     char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
     struct vrl_layouts *layouts;
+    bool show_mapped;  /* property show-mapped: displays get no dma-buf */
     uint32_t still_ms; /* property still-ms: how long copying a still may take; 0: no stills */
 
     struct vrl_table *table;
@@ -311,5 +313,8 @@ void vram_gpu_instance_init(Object *obj);
 bool vram_gl_register(void);
 /* Adds the stats property to the device's or a wrapper's class. */
 void vram_add_stats_property(ObjectClass *klass);
+
+/* --- show-mapped.c: the property that gives displays a mapping instead of a dma-buf. */
+void vram_add_show_mapped_property(ObjectClass *klass);
 
 #endif

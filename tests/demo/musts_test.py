@@ -47,8 +47,25 @@ SPOILT = {  # path to a value, a wrong value for it
 }
 
 
-def spoil(path, value):
+def good_window():
+    """A run with weston: nothing is shared, and the user's click and key have arrived."""
     report = good_report()
+    report["asked"]["screen"] = "window"
+    report["viewer"] = {"note": "EOPNOTSUPP: the compositor has no zwp_linux_dmabuf_v1", "bytes_copied": 4096}
+    report["input"] = {"key": True, "button": True, "at": [0.501, 0.499]}
+    return report
+
+
+SPOILT_WINDOW = {
+    ("viewer", "note"): None, ("viewer", "bytes_copied"): 0, ("input", "key"): False, ("input", "button"): False,
+    ("input", "at"): [0.4, 0.5], ("input",): None, ("mismatching_pixels",): 1, ("revocation", "neutral"): False,
+    ("revocation", "dmabuf_fds_end"): 3, ("revocation", "blobs_after_release"): 3, ("revocation", "recovered"): False,
+    ("ended", "viewer"): 3,
+}
+
+
+def spoil(path, value, report=None):
+    report = report or good_report()
     part = report
     for step in path[:-1]:
         part = part[step]
@@ -66,6 +83,15 @@ class Musts(unittest.TestCase):
                 broken = [m for m in l0_musts.judge(spoil(path, value)) if not m["pass"]]
                 self.assertTrue(broken)
                 self.assertTrue(all(m["why"] for m in broken))
+
+    def test_a_good_window_passes(self):
+        self.assertEqual([m for m in l0_musts.judge(good_window()) if not m["pass"]], [])
+
+    def test_each_wrong_value_of_a_window_is_noticed(self):
+        for path, value in SPOILT_WINDOW.items():
+            with self.subTest(path=path):
+                broken = [m for m in l0_musts.judge(spoil(path, value, good_window())) if not m["pass"]]
+                self.assertTrue(broken)
 
     def test_what_was_not_measured_does_not_pass(self):
         for path in SPOILT:

@@ -70,7 +70,8 @@ void close_quietly(GObjectPtr<GDBusConnection> &connection, gpointer self)
 } // namespace
 
 DisplayClient::DisplayClient(DisplaySink &sink, unsigned console)
-    : sink_(sink), console_path_(fmt::format("/org/qemu/Display1/Console_{}", console)), join_limit_([this] {
+    : sink_(sink), console_path_(fmt::format("/org/qemu/Display1/Console_{}", console)),
+      input_(console_path_), join_limit_([this] {
           lost(fmt::format("QEMU did not take us in within {} s", join_limit_us / G_USEC_PER_SEC));
       })
 {
@@ -165,20 +166,35 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
     else if (!client->listener_failure_.empty())
         client->lost(client->listener_failure_);
     else
-        client->tell_window();
+        client->let_in();
+}
+
+void DisplayClient::let_in()
+{
+    input_.attach(main_.get(), bus_name_);
+    tell_window();
+}
+
+void DisplayClient::set_window(const ScreenSize &size)
+{
+    if (size == window_)
+        return;
+    window_ = size;
+    if (registered_ && main_)
+        tell_window();
 }
 
 void DisplayClient::tell_window()
 {
-    if (!window_)
+    if (window_.width == 0)
         return;
     const auto millimetres = [](uint32_t size) {
         return static_cast<guint16>(std::min<uint32_t>(size, G_MAXUINT16));
     };
     g_dbus_connection_call(
         main_.get(), bus_name_, console_path_.c_str(), "org.qemu.Display1.Console", "SetUIInfo",
-        g_variant_new("(qqiiuu)", millimetres(window_->width_mm), millimetres(window_->height_mm), 0, 0,
-                      window_->width, window_->height),
+        g_variant_new("(qqiiuu)", millimetres(window_.width_mm), millimetres(window_.height_mm), 0, 0,
+                      window_.width, window_.height),
         nullptr, G_DBUS_CALL_FLAGS_NONE, -1, cancel_.get(), &DisplayClient::on_window_told, this);
 }
 
@@ -189,7 +205,7 @@ void DisplayClient::on_window_told(GObject *source, GAsyncResult *result, gpoint
     if (value) {
         auto *client = static_cast<DisplayClient *>(self);
         client->window_told_ = true;
-        Log::info("the guest is told of a screen of {}x{}", client->window_->width, client->window_->height);
+        Log::info("the guest is told of a screen of {}x{}", client->window_.width, client->window_.height);
     } else if (!error.cancelled()) // a device without that, or QEMU goes, which we hear elsewhere
     {
         Log::info("the guest is not told of the screen's size: {}", error.text());
@@ -261,6 +277,7 @@ void DisplayClient::disconnect()
     if (listener_ && object_id_)
         g_dbus_connection_unregister_object(listener_.get(), object_id_);
     object_id_ = 0;
+    input_.detach();
     close_quietly(listener_, this);
     close_quietly(main_, this);
 }
@@ -298,8 +315,16 @@ void DisplayClient::dispatch(const std::string &method, GVariant *parameters,
         sink_.update(update->x, update->y, update->pixels);
     } else if (method == "Disable") {
         sink_.disable();
+    } else if (method == "CursorDefine") {
+        const auto image = decode_cursor(parameters);
+        if (!image)
+            return refuse(invocation, "CursorDefine: " + image.error().text);
+        sink_.cursor(*image);
+    } else if (method == "MouseSet") {
+        gint32 x = 0, y = 0, on = 0;
+        g_variant_get(parameters, "(iii)", &x, &y, &on);
+        sink_.cursor_visible(on != 0);
     }
-    // MouseSet and CursorDefine are answered and ignored: the guest's cursor is not shown yet.
     answer(invocation);
 }
 

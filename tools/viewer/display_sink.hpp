@@ -49,6 +49,12 @@ struct DmabufFrame {
     bool still = false;     ///< stands for a buffer that the guest moves (vramlink/still_name.h)
 };
 
+/// The guest's pointer. ARGB with multiplied alpha, rows without gaps; empty: there is none.
+struct CursorImage {
+    uint32_t width = 0, height = 0, hot_x = 0, hot_y = 0; ///< pixels
+    std::span<const uint8_t> argb;
+};
+
 class DisplaySink {
   public:
     DisplaySink() = default;
@@ -62,6 +68,9 @@ class DisplaySink {
     virtual void scanout_dmabuf(DmabufFrame frame) = 0;
     /// The content is complete. Run @p done when it is visible: the guest waits for it.
     virtual void update_dmabuf(const Rect &damage, Completion done) = 0;
+    virtual void cursor(const CursorImage &image) { (void)image; }
+    /// The guest has shown or hidden its pointer.
+    virtual void cursor_visible(bool visible) { (void)visible; }
     /// Let go of everything before returning: QEMU is answered afterwards.
     virtual void disable() = 0;
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -158,6 +159,26 @@ Result<DmabufFrame> decode_scanout_dmabuf(GVariant *parameters, std::span<Unique
     frame.bottom_up = y0_top != FALSE;
     frame.still = is_still(frame.fd.get());
     return frame;
+}
+
+Result<CursorImage> decode_cursor(GVariant *parameters)
+{
+    constexpr int32_t largest = 512; // QEMU's own limit (ui/cursor.c)
+    int32_t width = 0, height = 0, hot_x = 0, hot_y = 0;
+    g_variant_get(parameters, "(iiii@ay)", &width, &height, &hot_x, &hot_y, nullptr);
+    if (width < 0 || height < 0 || width > largest || height > largest)
+        return fail(EINVAL, fmt::format("a cursor of {}x{} pixels: each side must be 0 to {}", width, height,
+                                        largest));
+    CursorImage image{static_cast<uint32_t>(width), static_cast<uint32_t>(height), 0, 0,
+                      bytes_of(parameters, 4)};
+    const size_t need = size_t{image.width} * image.height * 4;
+    if (image.argb.size() < need)
+        return fail(EINVAL, fmt::format("{} bytes of a cursor where {} are needed", image.argb.size(), need));
+    image.argb = image.argb.first(need);
+    // A hot spot outside of the picture is the guest's whim; the nearest pixel does.
+    image.hot_x = static_cast<uint32_t>(std::clamp(hot_x, 0, std::max(0, width - 1)));
+    image.hot_y = static_cast<uint32_t>(std::clamp(hot_y, 0, std::max(0, height - 1)));
+    return image;
 }
 
 Rect decode_update_dmabuf(GVariant *parameters)

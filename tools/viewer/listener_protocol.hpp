@@ -40,6 +40,9 @@ bool is_still(int dmabuf);
 /// ScanoutDMABUF(huuuutb). @p fds: what came with the message; the one that is meant is taken out of it.
 Result<DmabufFrame> decode_scanout_dmabuf(GVariant *parameters, std::span<UniqueFd> fds);
 
+/// CursorDefine(iiiiay). The span borrows from @p parameters.
+Result<CursorImage> decode_cursor(GVariant *parameters);
+
 /// UpdateDMABUF(iiii). A bad rectangle degrades to an empty one, which stands for "everything".
 Rect decode_update_dmabuf(GVariant *parameters);
 

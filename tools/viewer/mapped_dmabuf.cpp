@@ -76,7 +76,7 @@ MappedDmabuf::~MappedDmabuf()
         munmap(address_, size_);
 }
 
-uint64_t MappedDmabuf::copy_to(DumbBuffer &target) const
+uint64_t MappedDmabuf::copy_to(Canvas &target) const
 {
     const auto *bytes = static_cast<const uint8_t *>(address_) + layout_.offset;
     const Pixels pixels{

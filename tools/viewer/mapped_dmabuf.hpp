@@ -8,7 +8,7 @@
 #ifndef VRAMLINK_TOOLS_VIEWER_MAPPED_DMABUF_HPP
 #define VRAMLINK_TOOLS_VIEWER_MAPPED_DMABUF_HPP
 
-#include "hw/prime/dumb_buffer.hpp"
+#include "hw/prime/showable.hpp"
 #include "tools/viewer/display_sink.hpp"
 
 #include <memory>
@@ -25,7 +25,7 @@ class MappedDmabuf {
     ~MappedDmabuf();
 
     /// Copies the whole frame; returns the bytes written.
-    uint64_t copy_to(DumbBuffer &target) const;
+    uint64_t copy_to(Canvas &target) const;
 
   private:
     MappedDmabuf(UniqueFd fd, const FrameLayout &layout, PixelFormat format)

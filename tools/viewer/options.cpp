@@ -4,6 +4,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fmt/format.h>
+
+#include <cstdlib>
 #include <map>
 
 namespace vramlink {
@@ -12,14 +15,32 @@ std::variant<Options, int> parse_options(int argc, char **argv)
 {
     Options options;
     CLI::App app(
-        "Shows a virtual machine's screen on a KMS output without copying: a client of QEMU's D-Bus display "
-        "that imports the guest's dma-bufs and flips to them.",
+        "Shows a virtual machine's screen in a window of a Wayland compositor, or on a KMS output, without "
+        "copying: a client of QEMU's D-Bus display that has the guest's dma-bufs imported.",
         "vramlink-viewer");
     app.footer(
         "Exit codes: 0 ended by SIGTERM or SIGINT, 1 internal error, 2 usage, 3 connection to QEMU lost or "
-        "never made, 4 no usable KMS device.\nSIGUSR1 rewrites the statistics file.");
+        "never made, 4 no usable compositor or KMS device.\nSIGUSR1 rewrites the statistics file.");
     app.set_version_flag("--version", std::string("vramlink-viewer ") + VRAMLINK_VERSION);
-    app.add_option("--kms", options.kms, "DRM device to show on, e.g. /dev/dri/card0")->required();
+    auto *kms =
+        app.add_option("--kms", options.kms,
+                       "show on a KMS output, e.g. of /dev/dri/card0; without a value: the first that works")
+            ->expected(0, 1);
+    app.add_option("--wayland", options.wayland,
+                   "compositor to open a window on, instead of WAYLAND_DISPLAY's")
+        ->excludes(kms);
+    app.add_flag("--fullscreen", options.full_screen, "begin in full screen")->excludes(kms);
+    app.add_flag("--no-copy", options.no_copy,
+                 "in a window: show nothing when the compositor refuses a dma-buf, instead of copying it")
+        ->excludes(kms);
+    const std::map<std::string, DirectChoice> choices{
+        {"never", DirectChoice::never}, {"retry", DirectChoice::retry}, {"always", DirectChoice::always}};
+    app.add_option(
+           "--direct-display", options.direct,
+           "never, retry or always: offer dma-bufs for scan-out only (weston_direct_display_v1), never, "
+           "when the compositor's renderer refuses them, or always")
+        ->transform(CLI::CheckedTransformer(choices, CLI::ignore_case))
+        ->excludes(kms);
     auto *from = app.add_option_group("source", "Where QEMU is (exactly one)");
     from->add_option("--qmp", options.qmp, "QMP unix socket of a QEMU with -display dbus,p2p=yes");
     from->add_option("--dbus-address", options.dbus_address, "message bus on which QEMU owns org.qemu");
@@ -28,7 +49,7 @@ std::variant<Options, int> parse_options(int argc, char **argv)
     app.add_flag("--reconnect", options.reconnect, "when the connection ends, try again every second");
     app.add_flag(
         "--allow-copy", options.allow_copy,
-        "copy dma-bufs that the device refuses (counted in bytes_copied) instead of showing nothing");
+        "on KMS: copy dma-bufs that the device refuses (counted in bytes_copied) instead of showing nothing");
     app.add_option("--connect-timeout", options.connect_timeout, "seconds to wait for QEMU at the start")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();
@@ -46,6 +67,13 @@ std::variant<Options, int> parse_options(int argc, char **argv)
         app.parse(argc, argv);
     } catch (const CLI::ParseError &e) {
         return app.exit(e) == 0 ? exit_ok : exit_usage;
+    }
+    options.on_kms = kms->count() > 0;
+    if (!options.on_kms && options.wayland.empty() && !std::getenv("WAYLAND_DISPLAY")) {
+        fmt::print(stderr,
+                   "vramlink-viewer: there is no WAYLAND_DISPLAY; name a compositor with --wayland, or "
+                   "show on a monitor without one with --kms\n");
+        return exit_usage;
     }
     return options;
 }

@@ -16,11 +16,18 @@ enum ExitCode : int {
     exit_internal = 1,        ///< a file could not be written, no memory, ...
     exit_usage = 2,           ///< bad command line
     exit_connection_lost = 3, ///< QEMU is gone, or did not take us in
-    exit_no_display = 4,      ///< no usable KMS device
+    exit_no_display = 4,      ///< no usable compositor or KMS device
 };
 
+enum class DirectChoice { never, retry, always };
+
 struct Options {
-    std::string kms;
+    bool on_kms = false;
+    std::string kms;     ///< the device; empty: the first that works
+    std::string wayland; ///< the compositor; empty: WAYLAND_DISPLAY
+    bool full_screen = false;
+    bool no_copy = false; ///< in a window: show nothing instead of copying
+    DirectChoice direct = DirectChoice::never;
     std::string qmp; ///< exactly one of qmp and dbus_address is set
     std::string dbus_address;
     std::string stats;           ///< empty: none
@@ -28,7 +35,7 @@ struct Options {
     double connect_timeout = 10; ///< seconds
     unsigned console = 0;
     bool reconnect = false;
-    bool allow_copy = false; ///< copy what the device refuses
+    bool allow_copy = false; ///< on KMS: copy what the device refuses
     LogLevel log_level = LogLevel::info;
 };
 

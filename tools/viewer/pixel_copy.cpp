@@ -47,7 +47,7 @@ uint32_t to_xrgb(const uint8_t *at, PixelFormat format)
 
 } // namespace
 
-uint64_t copy_pixels(const Pixels &from, uint32_t x, uint32_t y, DumbBuffer &to)
+uint64_t copy_pixels(const Pixels &from, uint32_t x, uint32_t y, Canvas &to)
 {
     const auto pixel = bytes_per_pixel(from.format);
     if (!pixel || x >= to.width() || y >= to.height())

@@ -61,25 +61,24 @@ uint64_t count_dmabuf_fds()
 nlohmann::json collect_stats(const Presenter &presenter)
 {
     const Presenter::Counters &counters = presenter.counters();
-    const PrimeImporter &importer = presenter.importer();
-    const DrmDevice &device = presenter.output().device();
+    const ImportCache &importer = presenter.screen().importer();
     nlohmann::json imports = nlohmann::json::array();
     for (const auto &record : importer.records())
         imports.push_back(describe(*record));
-    return {{"frames_flipped", counters.frames_flipped},
-            {"flips_failed", counters.flips_failed},
-            {"updates", counters.updates},
-            {"bytes_copied", counters.bytes_copied},
-            {"stills", counters.stills},
-            {"revocations", counters.revocations},
-            {"prime_imports", importer.imports()},
-            {"imports_failed", importer.imports_failed()},
-            {"gem_handles_open", device.gem_handles_open()},
-            {"framebuffers_open", device.framebuffers_open()},
-            {"dmabuf_fds_open", count_dmabuf_fds()},
-            {"connected", presenter.is_connected()},
-            {"showing", name_of(presenter.showing())},
-            {"imports", std::move(imports)}};
+    nlohmann::json stats{{"frames_flipped", counters.frames_flipped},
+                         {"flips_failed", counters.flips_failed},
+                         {"updates", counters.updates},
+                         {"bytes_copied", counters.bytes_copied},
+                         {"stills", counters.stills},
+                         {"revocations", counters.revocations},
+                         {"prime_imports", importer.imports()},
+                         {"imports_failed", importer.imports_failed()},
+                         {"dmabuf_fds_open", count_dmabuf_fds()},
+                         {"connected", presenter.is_connected()},
+                         {"showing", name_of(presenter.showing())},
+                         {"imports", std::move(imports)}};
+    presenter.screen().add_stats(stats);
+    return stats;
 }
 
 Result<void> write_atomically(const std::string &path, const std::string &text)

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[3]
-GUEST_MODULES = ["virtio_pci", "virtio_console", "virtio_gpu", "vfio_iommu_type1", "vfio-pci"]
+GUEST_MODULES = ["virtio_pci", "virtio_console", "virtio_gpu", "vfio_iommu_type1", "vfio-pci",
+                 "virtio_input", "evdev"]
 BUFFERS = 3
 PAGE = 4096
 SMALLEST_BAR = 64  # MiB

@@ -7,23 +7,35 @@ import shutil
 import subprocess
 import time
 
+from . import l0_window
+
 APPEAR_SECONDS = 15  # a flip that the guest has seen done may still be on its way through the host
 LOOK_AGAIN_SECONDS = 0.1
+FEWEST_COLOURS, MOST_COLOURS = 2, 16  # of a picture that is no test card
 
 
 class Screen:
     def __init__(self, monitor, checker, scratch, job):
-        self._monitor, self._checker, self._job = monitor, checker, job
+        self.monitor, self._checker, self._job = monitor, checker, job
+        self.where = None  # the window: x, y, width, height
         self.dump = scratch / "screen.ppm"
         self.neutral = scratch / "neutral.ppm"
+        self.windowed = job["screen"] == "window"
+        self.picture = scratch / "window.ppm" if self.windowed else self.dump  # what the guest's picture is
 
     def take(self):
-        self._monitor.execute("screendump", filename=str(self.dump))
-        return self.dump
+        self.monitor.execute("screendump", filename=str(self.dump))
+        if self.windowed:
+            self.where = l0_window.crop(self.dump, self.picture)
+            if self.where is None:
+                l0_window.write_ppm(self.picture, 1, 1, l0_window.BACKGROUND)
+        return self.picture
 
     def check(self, frame=None, png=None):
-        """The checker's word on the last dump: compared with that frame's card, or only described."""
-        command = [self._checker, self.dump, "--seed", self._job["seed"], "--width", self._job["width"],
+        """The checker's word on the last dump: compared with that frame's card, or only described. A png is of
+        the whole screen."""
+        picture = self.picture if png is None else self.dump
+        command = [self._checker, picture, "--seed", self._job["seed"], "--width", self._job["width"],
                    "--height", self._job["height"]]
         if frame is not None:
             command += ["--frame", frame]
@@ -59,16 +71,20 @@ class Screen:
         """What the viewer shows while no guest has a picture: something drawn, in the right size."""
         def describe():
             result = self.check()
+            if self.windowed:  # QEMU's own pictures are shown as well, in their sizes
+                return {**result, "ok": FEWEST_COLOURS <= result["distinct_colours"] <= MOST_COLOURS}
             right = (result["width"], result["height"]) == (self._job["width"], self._job["height"])
-            return {**result, "ok": right and 2 <= result["distinct_colours"] <= 16}
+            return {**result, "ok": right and FEWEST_COLOURS <= result["distinct_colours"] <= MOST_COLOURS}
 
         result = self._until(describe)
-        shutil.copy(self.dump, self.neutral)
+        shutil.copy(self.picture, self.neutral)
         return result
 
     def expect_neutral(self, png=None):
         """The very picture of the beginning, so nothing of the guest's."""
         def same():
+            if self.windowed:
+                return {**(result := self.check()), "ok": result["distinct_colours"] <= MOST_COLOURS}
             return {**self.check(), "ok": filecmp.cmp(self.dump, self.neutral, shallow=False)}
 
         result = self._until(same)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import l0_files
+from . import l0_files, l0_input
 from .l0_screen import Screen
 from .lines import Closed, Lines
 from .qmp import Qmp
@@ -89,7 +89,8 @@ class Watch:
         job = self.job
         words = [l0_files.REPO / "tests/lab/lab", "run", "--gpu", job["bar_mib"], "--display", "vram",
                  "--plugin", self.host_build / "hw/qemu/qemu-vramlink.so",
-                 "--size", f"{job['width']}x{job['height']}", "--qmp", scratch / "qmp.sock",
+                 "--size", "{}x{}".format(*job["host_size"]), "--qmp", scratch / "qmp.sock",
+                 *(["--qemu", l0_input.DEVICES] if job["screen"] == "window" else []),
                  "--port", f"demo={scratch / 'demo.sock'}", "--share", f"demo={scratch / 'share'}",
                  "--out", self.out / "l1", "--timeout", max(60, round(self.timeout - self.progress.seconds())),
                  "--", "/vramlink/src/tests/demo/l1-run", "/mnt/demo"]
@@ -172,12 +173,19 @@ class Watch:
             result = screen.expect_frame(frame, png)
             if last:
                 self.self_test = screen.check(frame + 1)
+                if screen.where:
+                    self._use(screen)
         else:
             result = screen.expect_neutral(self.out / f"{label}.png")
         self.checkpoints.append({"label": label, "frame": frame, **result})
         what = f"frame {frame}" if frame else "the neutral frame"
         state = "is on the host's screen" if result["ok"] else "is NOT on the host's screen"
         self.progress.say(f"{label}: {what} {state}")
+
+    def _use(self, screen):
+        """What a user does: a click into the middle of the guest's window, and a key."""
+        x, y, width, height = screen.where
+        l0_input.click_and_type(screen.monitor, x + width // 2, y + height // 2, *self.job["host_size"])
 
 
 def stop(process):

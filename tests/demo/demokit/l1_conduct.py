@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 
-from . import l1_guest, l1_measure
+from . import l1_guest, l1_input, l1_measure, l1_weston
 from .lines import Closed, Lines
 from .qmp import Qmp
 
@@ -22,6 +22,7 @@ EVENT_SECONDS = 120
 SCREEN_SECONDS = 120
 SETTLE_SECONDS = 3.0
 VIEWER_SECONDS = 60
+WESTON_SECONDS = 120
 END_SECONDS = 60
 EMPTY_HANDED = ("revoked", "released", "end")  # checkpoints at which nothing of the guest's may be held
 
@@ -45,6 +46,7 @@ class Conductor:
         self.processes = {}
         self.monitor = self.painter = None
         self.baseline = None
+        self.windowed = job["screen"] == "window"
         self.stats_path = f"{LOGS}/viewer-stats.json"
 
     def __enter__(self):
@@ -60,9 +62,10 @@ class Conductor:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def _start(self, name, command):
+    def _start(self, name, command, env=None):
         with open(f"{LOGS}/{name}.log", "wb") as log:
-            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                    env=env)
 
     def _check_alive(self):
         for name, process in self.processes.items():
@@ -80,10 +83,24 @@ class Conductor:
             time.sleep(1)
             self._check_alive()  # QEMU's last words say more than a broken connection
             raise
-        self._start("viewer", [f"{self.files}/vramlink-viewer", f"--kms={CARD}", "--qmp",
-                               f"{RUN}/viewer-qmp.sock", "--stats", self.stats_path])
+        viewer = [f"{self.files}/vramlink-viewer", "--qmp", f"{RUN}/viewer-qmp.sock", "--stats", self.stats_path]
+        if self.windowed:
+            self._start_weston()
+            self._start("viewer", viewer, l1_weston.environment(RUN))
+        else:
+            self._start("viewer", [*viewer, f"--kms={CARD}"])
         self.outside.send({"event": "started", "gpu": address, "qemu": l1_measure.stock_qemu(),
                            "kernel": os.uname().release})
+
+    def _start_weston(self):
+        l1_weston.prepare(RUN)
+        self._start("weston", l1_weston.command(RUN), l1_weston.environment(RUN))
+        limit = time.monotonic() + WESTON_SECONDS
+        while not l1_weston.is_up(RUN):
+            self._check_alive()
+            if time.monotonic() > limit:
+                raise Failed(f"weston did not open its socket within {WESTON_SECONDS} s")
+            time.sleep(0.1)
 
     def _join_sockets(self):
         """QEMU opens its sockets some seconds after its start, or ends with a sentence in its log."""
@@ -128,8 +145,9 @@ class Conductor:
         held = self._held_when_settled(label)
         if label == "baseline":
             self.baseline = held
+        last = self.windowed and (label, frame) == ("frame", self.job["frames"])
         self.outside.send({
-            "event": "measured", "label": label, "frame": frame, "held": held,
+            "event": "measured", "input": l1_input.wait(f"{LOGS}/guest-console.log") if last else None, "label": label, "frame": frame, "held": held,
             "viewer": l1_measure.viewer_stats(self.processes["viewer"], self.stats_path),
             "plugin": l1_measure.plugin_stats(self.monitor),
         })
@@ -139,7 +157,8 @@ class Conductor:
         limit = time.monotonic() + VIEWER_SECONDS
         while True:
             stats = l1_measure.viewer_stats(self.processes["viewer"], self.stats_path)
-            if stats["connected"] and stats["showing"] == "neutral":
+            # In a window QEMU's own pictures are shown, too, by copying.
+            if stats["connected"] and (stats["showing"] == "neutral" or self.windowed):
                 return
             self._check_alive()
             if time.monotonic() > limit:

@@ -12,6 +12,11 @@
 #include <cstdlib>
 
 namespace vramlink::test {
+namespace {
+
+constexpr uint64_t first_dumb = 1'000'000'000; ///< objects from here on are dumb buffers
+
+} // namespace
 
 FakeDrm::FakeDrm()
 {
@@ -89,6 +94,8 @@ int FakeDrm::add_framebuffer(int, const FramebufferRequest &request, uint32_t *i
             request.modifiers[plane])
             return -EINVAL;
     }
+    if (addfb_error_of_imports && object->second < first_dumb)
+        return -addfb_error_of_imports;
     *id = next_framebuffer_++;
     framebuffers[*id] = object->second;
     return 0;
@@ -143,8 +150,16 @@ int FakeDrm::get_crtc(int, uint32_t, CrtcState *out)
     return 0;
 }
 
+bool FakeDrm::refuses(uint32_t framebuffer) const
+{
+    const auto found = framebuffers.find(framebuffer);
+    return commit_error_of_imports && found != framebuffers.end() && found->second < first_dumb;
+}
+
 int FakeDrm::set_crtc(int, uint32_t, uint32_t, const CrtcState &state)
 {
+    if (refuses(state.framebuffer))
+        return -commit_error_of_imports;
     if (set_crtc_error)
         return -set_crtc_error;
     calls.push_back("set " + std::to_string(state.framebuffer));
@@ -156,6 +171,8 @@ int FakeDrm::page_flip(int, uint32_t, uint32_t framebuffer, uint64_t cookie)
 {
     if (page_flip_error)
         return -page_flip_error;
+    if (refuses(framebuffer))
+        return -commit_error_of_imports;
     if (!flips.empty())
         return -EBUSY;
     calls.push_back("flip " + std::to_string(framebuffer));

@@ -30,6 +30,8 @@ class FakeDrm final : public DrmApi {
     int map_error = 0;
     int set_crtc_error = 0;
     int page_flip_error = 0;
+    int addfb_error_of_imports = 0;
+    int commit_error_of_imports = 0; ///< flips and mode sets of framebuffers that were imported
     std::vector<ConnectorInfo> connectors;
     CrtcState crtc; ///< now
 
@@ -63,9 +65,10 @@ class FakeDrm final : public DrmApi {
     static ConnectorInfo connector(uint32_t type, const std::vector<std::pair<int, int>> &sizes);
 
   private:
+    [[nodiscard]] bool refuses(uint32_t framebuffer) const;
     uint32_t next_handle_ = 1;
     uint32_t next_framebuffer_ = 100;
-    uint64_t next_dumb_ = 1'000'000'000;
+    uint64_t next_dumb_ = 1'000'000'000; // first_dumb
 };
 
 /// A memfd of @p size bytes in the place of a dma-buf: it has an inode of its own and answers lseek.

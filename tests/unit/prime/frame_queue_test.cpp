@@ -13,9 +13,9 @@
 namespace vramlink::test {
 namespace {
 
-BufferRef buffer()
+FrameRef buffer()
 {
-    return std::make_shared<ShownBuffer>(UniqueFramebuffer(), FrameLayout{}, nullptr);
+    return std::make_shared<Showable>();
 }
 
 class Queue : public ::testing::Test {
@@ -26,7 +26,7 @@ class Queue : public ::testing::Test {
     }
     FrameQueue queue;
     std::string said;
-    BufferRef a = buffer(), b = buffer(), c = buffer();
+    FrameRef a = buffer(), b = buffer(), c = buffer();
 };
 
 TEST_F(Queue, UpdateIsAnsweredWhenItsFlipHasEnded)
@@ -164,7 +164,7 @@ TEST(QueueProperty, EveryUpdateIsAnsweredExactlyOnce)
         std::vector<int> answers;
         {
             FrameQueue queue;
-            const std::vector<BufferRef> buffers{buffer(), buffer(), buffer()};
+            const std::vector<FrameRef> buffers{buffer(), buffer(), buffer()};
             for (int step = 0; step < 60; step++) {
                 switch (random() % 8) {
                 case 0:

@@ -3,6 +3,7 @@
 // Decoding what comes over D-Bus, and copying its pixels.
 
 #include "hw/prime/drm_device.hpp"
+#include "hw/prime/dumb_buffer.hpp"
 #include "tests/unit/prime/fake_drm.hpp"
 #include "tools/viewer/glib_ptr.hpp"
 #include "tools/viewer/listener_protocol.hpp"

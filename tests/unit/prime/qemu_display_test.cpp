@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <linux/input-event-codes.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +18,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <thread>
 
 namespace vramlink::test {
@@ -51,15 +54,22 @@ class Recorder final : public DisplaySink {
 
 class QemuProcess {
   public:
-    explicit QemuProcess(const std::string &socket)
+    /// @p options: more of the command line; the machine runs then, otherwise it stays stopped.
+    explicit QemuProcess(const std::string &socket, const std::vector<std::string> &options = {})
     {
         const std::string qmp = "unix:" + socket + ",server=on,wait=off";
         pid_ = fork();
         if (pid_ == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            execlp("qemu-system-x86_64", "qemu-system-x86_64", "-nodefaults", "-accel", "tcg", "-m", "64",
-                   "-S", "-display", "dbus,p2p=yes", "-device", "virtio-gpu-pci", "-qmp", qmp.c_str(),
-                   nullptr);
+            std::vector<const char *> words{
+                "qemu-system-x86_64", "-nodefaults", "-accel",         "tcg",  "-m",       "64", "-display",
+                "dbus,p2p=yes",       "-device",     "virtio-gpu-pci", "-qmp", qmp.c_str()};
+            for (const std::string &option : options)
+                words.push_back(option.c_str());
+            if (options.empty())
+                words.push_back("-S");
+            words.push_back(nullptr);
+            execvp(words.front(), const_cast<char *const *>(words.data()));
             _exit(127);
         }
     }
@@ -124,6 +134,35 @@ TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
     qemu.stop();
     ASSERT_TRUE(iterate_until([&] { return !recorder.reason.empty(); }));
     EXPECT_NE(recorder.reason.find("the connection to QEMU ended"), std::string::npos) << recorder.reason;
+}
+
+/// QEMU's trace is the witness: what reaches its input layer goes to the guest's devices.
+TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
+{
+    const std::string trace = socket + ".trace";
+    QemuProcess qemu(socket, {"-device", "virtio-tablet-pci", "-trace", "input_event_*", "-D", trace});
+    Recorder recorder;
+    DisplayClient client(recorder, 0);
+    auto ours = join(socket);
+    ASSERT_TRUE(ours.has_value()) << ours.error().text;
+    client.connect_peer(std::move(*ours));
+    const auto text = [&] {
+        std::ifstream file(trace);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    ASSERT_TRUE(iterate_until([&] {
+        client.input().key(KEY_RIGHTALT, true); // again and again: the machine must run first
+        client.input().key(KEY_RIGHTALT, false);
+        return text().find("key qcode alt_r, down 0") != std::string::npos;
+    })) << recorder.reason
+        << text();
+    client.input().button(BTN_RIGHT, true);
+    client.input().wheel(0, -1);
+    EXPECT_TRUE(iterate_until([&] {
+        return text().find("button right, down 1") != std::string::npos &&
+               text().find("button wheel-up, down 0") != std::string::npos;
+    })) << text();
+    std::filesystem::remove(trace);
 }
 
 /// What the guest then sees is a device test's (tests/device/test_scanouts.cpp).

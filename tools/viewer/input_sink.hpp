@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// InputSink: where a screen sends what the user does.
+//
+// Thread: the default main context's.
+
+#ifndef VRAMLINK_TOOLS_VIEWER_INPUT_SINK_HPP
+#define VRAMLINK_TOOLS_VIEWER_INPUT_SINK_HPP
+
+#include <cstdint>
+
+namespace vramlink {
+
+class InputSink {
+  public:
+    InputSink() = default;
+    InputSink(const InputSink &) = delete;
+    InputSink &operator=(const InputSink &) = delete;
+    virtual ~InputSink() = default;
+
+    virtual void key(uint32_t evdev, bool pressed) = 0;    ///< KEY_*
+    virtual void button(uint32_t evdev, bool pressed) = 0; ///< BTN_*
+    /// Notches of the wheel; positive is right and down.
+    virtual void wheel(int right, int down) = 0;
+    /// To this pixel of the guest's frame.
+    virtual void move_to(uint32_t x, uint32_t y) = 0;
+    virtual void move_by(int dx, int dy) = 0;
+    /// The guest's pointer takes positions, not movements.
+    [[nodiscard]] virtual bool absolute() const = 0;
+};
+
+} // namespace vramlink
+
+#endif
