@@ -27,7 +27,7 @@ std::string Viewer::door()
     return " -qmp unix:" + socket_path() + ",server=on,wait=off";
 }
 
-Viewer::Viewer()
+Viewer::Viewer(const std::vector<std::string> &environment)
     : stats_path_(std::filesystem::temp_directory_path() /
                   ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
 {
@@ -43,7 +43,15 @@ Viewer::Viewer()
     for (auto &word : words)
         argv.push_back(word.data());
     argv.push_back(nullptr);
-    if (const int code = posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), environ); code != 0)
+    std::vector<std::string> more = environment;
+    std::vector<char *> envp;
+    for (char **variable = environ; *variable != nullptr; variable++)
+        envp.push_back(*variable);
+    for (auto &variable : more)
+        envp.push_back(variable.data());
+    envp.push_back(nullptr);
+    std::filesystem::remove(stats_path_); // of one before
+    if (const int code = posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), envp.data()); code != 0)
         ADD_FAILURE() << program << ": errno " << code;
 }
 
@@ -52,11 +60,20 @@ Viewer::~Viewer()
     int status = 0;
     if (pid_ <= 0)
         return;
-    kill(pid_, SIGCONT); // a test may have stopped it
-    kill(pid_, SIGTERM);
+    ::kill(pid_, SIGCONT); // a test may have stopped it
+    ::kill(pid_, SIGTERM);
     EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
     std::filesystem::remove(stats_path_);
+}
+
+void Viewer::kill()
+{
+    if (pid_ <= 0)
+        return;
+    ::kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
 }
 
 Json Viewer::stats() const

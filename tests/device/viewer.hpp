@@ -18,8 +18,9 @@ class Viewer {
     /// More of QEMU's command line, for a viewer to come in by.
     [[nodiscard]] static std::string door();
 
-    /// $VRAMLINK_VIEWER, on the first DRM device. Fails the test when it does not start.
-    Viewer();
+    /// $VRAMLINK_VIEWER, on the first DRM device, with these words NAME=VALUE in its environment. Fails the
+    /// test when it does not start.
+    explicit Viewer(const std::vector<std::string> &environment = {});
     /// Ends it, and checks that it ends well.
     ~Viewer();
     Viewer(const Viewer &) = delete;
@@ -30,6 +31,8 @@ class Viewer {
     /// Waits until it shows that ("dmabuf", "neutral").
     [[nodiscard]] bool shows(const std::string &what) const;
     [[nodiscard]] pid_t pid() const { return pid_; }
+    /// SIGKILL; returns when it is gone, with all that it held.
+    void kill();
 
   private:
     std::string stats_path_;

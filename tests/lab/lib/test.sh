@@ -54,6 +54,7 @@ run_tests() {
     trap 'say "0 passed, 1 failed"' EXIT # a failed build is a failed test run
     run_build
     locked "$BUILD/lock" ensure_asan
+    build_kernel_modules current # the test importer
     trap - EXIT
     suite_meson unit "$BUILD/host"
     suite_meson asan "$BUILD/asan"
