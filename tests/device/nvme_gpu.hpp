@@ -22,11 +22,12 @@ class NvmeGpu {
 
     /// Its PCI address in the host; empty when there is none.
     [[nodiscard]] static std::string host();
-    /// More of QEMU's command line.
-    [[nodiscard]] static std::string device();
+    /// More of QEMU's command line: on the first bus, or behind a bridge, which can reset it.
+    enum class At { RootBus, BehindBridge };
+    [[nodiscard]] static std::string device(At at = At::RootBus);
 
     /// Powers it up.
-    explicit NvmeGpu(Machine &machine);
+    explicit NvmeGpu(Machine &machine, At at = At::RootBus);
 
     /// As a driver does after a reset: BARs, decoding and the memory region on.
     void power_up();
@@ -39,11 +40,15 @@ class NvmeGpu {
     void wake();
     void reset_function(); ///< FLR
     void move_away();      ///< the memory goes to @c elsewhere
+    void reset_bus();      ///< the bridge's secondary bus reset
     void unplug();         ///< and waits until QEMU has closed it
     void plug();
 
   private:
+    void open_bridge();
+
     Machine &machine_;
+    vm_pci *bridge_ = nullptr;
     vm_pci *pci_;
 };
 

@@ -41,13 +41,9 @@ int lazy_mappings()
     return mapped;
 }
 
-/// The importing device is the display GPU. (Any other would do: the importer uses its addresses only.)
 std::vector<std::string> lazy_environment()
 {
-    auto pci = fs::canonical("/sys/class/drm/card0/device");
-    while (!fs::exists(pci / "config")) // a virtio device's parent
-        pci = pci.parent_path();
-    return {"LD_PRELOAD=" + lazy_library(), "VRAMLINK_TEST_IMPORTER=" + pci.filename().string()};
+    return {"LD_PRELOAD=" + lazy_library(), "VRAMLINK_TEST_IMPORTER=" + Viewer::display_gpu()};
 }
 
 struct Stage {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +26,14 @@ std::string socket_path()
 std::string Viewer::door()
 {
     return " -qmp unix:" + socket_path() + ",server=on,wait=off";
+}
+
+std::string Viewer::display_gpu()
+{
+    auto pci = std::filesystem::canonical("/sys/class/drm/card0/device");
+    while (!exists(pci / "config") && pci.has_relative_path()) // a virtio device's parent
+        pci = pci.parent_path();
+    return pci.filename();
 }
 
 Viewer::Viewer(const std::vector<std::string> &environment)
@@ -76,6 +85,15 @@ void Viewer::kill()
     pid_ = -1;
 }
 
+std::optional<int> Viewer::ended()
+{
+    int status = 0;
+    if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_)
+        return std::nullopt;
+    pid_ = -1;
+    return status;
+}
+
 Json Viewer::stats() const
 {
     std::ifstream file(stats_path_);
@@ -88,6 +106,19 @@ bool Viewer::shows(const std::string &what) const
         const Json now = stats();
         return now.is_object() && now.value("connected", false) && now.value("showing", "") == what;
     });
+}
+
+Json gem_count(pid_t pid)
+{
+    const char *viewer = std::getenv("VRAMLINK_VIEWER");
+    const auto program = std::filesystem::path(viewer != nullptr ? viewer : "").replace_filename("gem-count");
+    FILE *pipe = popen((program.string() + " " + std::to_string(pid)).c_str(), "r");
+    if (pipe == nullptr)
+        return nullptr;
+    std::string text;
+    for (int c = 0; (c = std::fgetc(pipe)) != EOF;)
+        text += static_cast<char>(c);
+    return pclose(pipe) == 0 ? Json::parse(text, nullptr, false) : Json();
 }
 
 } // namespace vramlink::test

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 namespace vramlink::test {
@@ -17,6 +18,8 @@ class Viewer {
   public:
     /// More of QEMU's command line, for a viewer to come in by.
     [[nodiscard]] static std::string door();
+    /// The PCI address of the GPU that it shows on.
+    [[nodiscard]] static std::string display_gpu();
 
     /// $VRAMLINK_VIEWER, on the first DRM device, with these words NAME=VALUE in its environment. Fails the
     /// test when it does not start.
@@ -33,11 +36,16 @@ class Viewer {
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// SIGKILL; returns when it is gone, with all that it held.
     void kill();
+    /// Its wait status, when it has ended by itself or was killed by somebody else.
+    [[nodiscard]] std::optional<int> ended();
 
   private:
     std::string stats_path_;
     pid_t pid_ = -1;
 };
+
+/// What gem-count, which lies beside the viewer, says of a process. Null when it says nothing.
+[[nodiscard]] Json gem_count(pid_t pid);
 
 } // namespace vramlink::test
 
