@@ -95,6 +95,7 @@ void StormGuest::fill(const std::vector<Entry> &entries, const std::vector<std::
 std::vector<std::vector<Entry>> StormGuest::all_pages() const
 {
     std::vector<std::vector<Entry>> pages;
+    pages.reserve(buffers_.size());
     for (const auto &buffer : buffers_)
         pages.push_back(buffer.entries);
     return pages;
@@ -200,6 +201,7 @@ void StormGuest::revocation()
     constexpr std::uint32_t most_frames = 8;
     constexpr std::uint32_t longest_pause_us = 4000;
     std::vector<unsigned> weights;
+    weights.reserve(kinds_.size());
     for (const auto &kind : kinds_)
         weights.push_back(kind.weight);
     const std::uint32_t frames = below(1, most_frames);
