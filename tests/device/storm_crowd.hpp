@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The two that watch the guest during a storm: a vramlink-viewer on the host's display, and a consumer that
-// checks every pixel (checking_consumer.h), each a process of its own. A second after both have joined a thread
-// kills one of them, whatever it is doing; the test's thread starts it again.
+// checks every pixel (checking_consumer.h), each a process of its own. A second after both have joined a
+// thread kills one of them, whatever it is doing; the test's thread starts it again.
 
 #ifndef VRAMLINK_TESTS_DEVICE_STORM_CROWD_HPP
 #define VRAMLINK_TESTS_DEVICE_STORM_CROWD_HPP
