@@ -4,6 +4,7 @@
  * its device. Its device does no DMA; the addresses that it would use are what the tests compare.
  */
 #include <linux/dma-resv.h>
+#include <linux/io.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -211,4 +212,41 @@ void importer_show_scatterlist(struct importer *imp, struct seq_file *file)
 		for_each_sgtable_dma_sg(imp->sgt, sg, i)
 			seq_printf(file, "%llx %x\n", (u64)sg_dma_address(sg), sg_dma_len(sg));
 	importer_unlock(imp);
+}
+
+static int importer_show_range(struct seq_file *file, phys_addr_t start, size_t length)
+{
+	void __iomem *from;
+	void *bytes;
+
+	bytes = kmalloc(length, GFP_KERNEL);
+	from = bytes ? ioremap(start, length) : NULL;
+	if (from) {
+		memcpy_fromio(bytes, from, length);
+		iounmap(from);
+		seq_write(file, bytes, length);
+	}
+	kfree(bytes);
+	return from ? 0 : -ENOMEM;
+}
+
+/*
+ * What the device would read: the buffer's bytes; none when it is not mapped. Only for memory of
+ * other devices, where the importing device's addresses are physical ones (iommu=pt). A revocation
+ * that comes meanwhile waits, as it waits for DMA.
+ */
+int importer_show_content(struct importer *imp, struct seq_file *file)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret = 0;
+
+	if (!imp->attach)
+		return 0;
+	importer_lock(imp);
+	if (imp->sgt)
+		for_each_sgtable_dma_sg(imp->sgt, sg, i)
+			ret = ret ?: importer_show_range(file, sg_dma_address(sg), sg_dma_len(sg));
+	importer_unlock(imp);
+	return ret;
 }

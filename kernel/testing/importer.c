@@ -10,8 +10,9 @@
  *	fence, signal					work of the importing device begins, ends
  *
  * Reading the file gives the number N of its directory in debugfs, vram-importer/N: "status"
- *(attached, mapped, notified: how many move notifications came) and "scatterlist" (a line "ADDRESS
- *LENGTH" for each entry).
+ *(attached, mapped, notified: how many move notifications came), "scatterlist" (a line "ADDRESS
+ *LENGTH" for each entry) and "content" (the buffer's bytes, read with the CPU; empty when it is not
+ *mapped).
  */
 #include <linux/debugfs.h>
 #include <linux/miscdevice.h>
@@ -57,6 +58,36 @@ static int scatterlist_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(scatterlist);
 
+static int content_show(struct seq_file *file, void *unused)
+{
+	struct handle *handle = file->private;
+	int ret;
+
+	mutex_lock(&handle->lock);
+	ret = importer_show_content(&handle->imp, file);
+	mutex_unlock(&handle->lock);
+	return ret;
+}
+
+static int content_open(struct inode *inode, struct file *file)
+{
+	struct handle *handle = inode->i_private;
+	size_t size;
+
+	mutex_lock(&handle->lock);
+	size = handle->imp.dmabuf ? handle->imp.dmabuf->size : 0;
+	mutex_unlock(&handle->lock);
+	return single_open_size(file, content_show, handle, size + 1);
+}
+
+static const struct file_operations content_fops = {
+	.owner = THIS_MODULE,
+	.open = content_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
 static int handle_open(struct inode *inode, struct file *file)
 {
 	struct handle *handle = kzalloc(sizeof(*handle), GFP_KERNEL);
@@ -70,6 +101,7 @@ static int handle_open(struct inode *inode, struct file *file)
 	handle->dir = debugfs_create_dir(name, importer_root);
 	debugfs_create_file("status", 0400, handle->dir, handle, &status_fops);
 	debugfs_create_file("scatterlist", 0400, handle->dir, handle, &scatterlist_fops);
+	debugfs_create_file("content", 0400, handle->dir, handle, &content_fops);
 	file->private_data = handle;
 	return 0;
 }

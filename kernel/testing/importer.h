@@ -40,5 +40,6 @@ int importer_fence(struct importer *imp);
 int importer_signal(struct importer *imp);
 void importer_show_status(struct importer *imp, struct seq_file *file);
 void importer_show_scatterlist(struct importer *imp, struct seq_file *file);
+int importer_show_content(struct importer *imp, struct seq_file *file);
 
 #endif

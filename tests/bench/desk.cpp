@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-//   bench-device --out FILE [--vfio] [--only plan|memory|hot|frame]
+//   bench-device --out FILE [--vfio] [--only plan|memory|hot|frame|revoke]
 //
 // measures the device in a stock QEMU; --vfio: in the lab, with VFIO and udmabuf; --only: one of its parts
 //
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
             only = argv[++i];
     }
     if (out.empty()) {
-        std::fputs("usage: bench-device --out FILE [--vfio] [--only plan|memory|hot|frame]\n", stderr);
+        std::fputs("usage: bench-device --out FILE [--vfio] [--only plan|memory|hot|frame|revoke]\n", stderr);
         return 2;
     }
     int none = 1;
@@ -147,5 +147,7 @@ int main(int argc, char **argv)
         bench_hot_path(where, measures);
     if (where == Where::Vfio && wanted("frame"))
         bench_first_frame(measures);
+    if (only == "revoke") // needs a viewer and another GPU: a run of its own (revoke-in-lab.sh)
+        bench_revocation(measures);
     return testing::UnitTest::GetInstance()->Failed() ? 1 : 0;
 }

@@ -17,10 +17,7 @@
 
 namespace vramlink::test {
 
-namespace {
-
-/// Our end of a socket on which QEMU speaks the display protocol; -1 when there is none.
-int add_client(Machine &machine)
+int add_display_client(Machine &machine)
 {
     std::array<int, 2> pair{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
@@ -33,23 +30,21 @@ int add_client(Machine &machine)
     return pair[0];
 }
 
-} // namespace
-
 Consumer connect_consumer(Machine &machine)
 {
-    const int display = add_client(machine);
+    const int display = add_display_client(machine);
     return {display >= 0 ? stuck_consumer_new(display) : nullptr, stuck_consumer_free};
 }
 
 Reader connect_reader(Machine &machine, reading_options options)
 {
-    const int display = add_client(machine);
+    const int display = add_display_client(machine);
     return {display >= 0 ? reading_consumer_new(display, options) : nullptr, reading_consumer_free};
 }
 
 ConsumerProcess::ConsumerProcess(Machine &machine)
 {
-    const int display = add_client(machine);
+    const int display = add_display_client(machine);
     std::array<int, 2> report{};
     if (display < 0 || pipe2(report.data(), O_CLOEXEC) != 0)
         return;
@@ -104,7 +99,7 @@ void ConsumerProcess::run(int display, int report)
 }
 
 Recorder::Recorder(Machine &machine, unsigned console)
-    : consumer_(recording_consumer_new(add_client(machine), console), recording_consumer_free)
+    : consumer_(recording_consumer_new(add_display_client(machine), console), recording_consumer_free)
 {
     if (!consumer_)
         throw std::runtime_error("QEMU's D-Bus display does not let a listener in");

@@ -21,6 +21,8 @@ namespace vramlink::test {
 using Consumer = std::unique_ptr<stuck_consumer, decltype(&stuck_consumer_free)>;
 using Reader = std::unique_ptr<reading_consumer, decltype(&reading_consumer_free)>;
 
+/// Our end of a socket on which QEMU speaks the display protocol; -1 when there is none.
+[[nodiscard]] int add_display_client(Machine &machine);
 /// Null, with a sentence on stderr, when QEMU does not let it in.
 [[nodiscard]] Consumer connect_consumer(Machine &machine);
 [[nodiscard]] Reader connect_reader(Machine &machine, reading_options options);

@@ -12,6 +12,8 @@ export VRAMLINK_VFIO
 nvme=$(lspci -D -d ::0108 | cut -d ' ' -f 1)
 "${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/bind-vfio" "$nvme" >/dev/null
 export VRAMLINK_VFIO_FLR="$nvme"
+insmod /mnt/modules/vram-importer.ko
+export VRAMLINK_UNWATCHED_PLUGIN="$here/unwatched/qemu-vramlink.so"
 export VRAMLINK_VIEWER="$here/vramlink-viewer"
 export TMPDIR=/run
 export QTEST_QEMU_BINARY=qemu-system-x86_64

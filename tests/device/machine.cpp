@@ -32,7 +32,7 @@ std::string arguments(const Machine::Options &o, const std::string &messages)
     std::string ram = o.shared_ram ? "-object memory-backend-memfd,id=ram,share=on,size="
                                    : "-object memory-backend-ram,id=ram,size=";
     ram += std::to_string(Machine::ram_size);
-    std::string plugin = environment("VRAMLINK_PLUGIN");
+    std::string plugin = o.plugin.empty() ? environment("VRAMLINK_PLUGIN") : o.plugin;
     if (!plugin.empty())
         plugin = " -plugin file=" + plugin + o.plugin_options;
     return "-accel tcg -S -machine " + o.machine + ",memory-backend=ram -nodefaults -vga none " + ram +
@@ -204,6 +204,11 @@ std::string faults_library()
 std::string loss_library()
 {
     return fs::read_symlink("/proc/self/exe").parent_path() / "libloss-log.so";
+}
+
+std::string lazy_library()
+{
+    return fs::read_symlink("/proc/self/exe").parent_path() / "liblazy-import.so";
 }
 
 std::vector<std::string> vfio_hosts()

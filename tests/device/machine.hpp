@@ -50,6 +50,7 @@ class Machine {
         std::string devices{}; ///< "-device …" and "-object …", in a shell's words
         std::string gpu = "virtio-gpu-vram-pci,id=vram0,max_outputs=2";
         std::string display = "none";
+        std::string plugin{};         ///< another than VRAMLINK_PLUGIN
         std::string plugin_options{}; ///< ",NAME=VALUE" each
         std::string preload{};        ///< LD_PRELOAD for QEMU
         std::string environment{};    ///< "NAME=value …" for QEMU
@@ -97,6 +98,8 @@ class Machine {
 [[nodiscard]] std::string faults_library();
 /// The preloadable loss_log.c.
 [[nodiscard]] std::string loss_library();
+/// The preloadable lazy_import.c.
+[[nodiscard]] std::string lazy_library();
 
 /// PCI addresses in VRAMLINK_VFIO.
 [[nodiscard]] std::vector<std::string> vfio_hosts();

@@ -10,6 +10,7 @@
 // when nothing failed.
 
 #include "tests/device/consumer.hpp"
+#include "tests/device/storm_crowd.hpp"
 
 #include <gtest/gtest.h>
 
@@ -217,6 +218,8 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && std::string(argv[1]) == "--stuck-consumer")
         vramlink::test::ConsumerProcess::run(std::atoi(argv[2]), std::atoi(argv[3]));
+    if (argc == 5 && std::string(argv[1]) == "--checking-consumer")
+        vramlink::test::CheckingConsumer::run(std::atoi(argv[2]), std::atoi(argv[3]), argv[4]);
     testing::InitGoogleTest(&argc, argv);
     if (testing::GTEST_FLAG(list_tests))
         return RUN_ALL_TESTS();

@@ -3,6 +3,7 @@
 // vramlink-viewer beside real VRAM, on the lab's own screen: the guest moves a buffer and the screen never
 // goes dark; the guest hears how large the screen is.
 
+#include "tests/device/consumer.hpp"
 #include "tests/device/ground.hpp"
 
 #include <gtest/gtest.h>
@@ -119,6 +120,28 @@ TEST(VfioViewer, AMoveNeverDarkensTheScreen)
     EXPECT_EQ(viewer.stats()["revocations"], 0) << "the screen went dark";
     EXPECT_STREQ(answer_name(gpu.unref(id)), "OK");
     EXPECT_TRUE(viewer.wait([](auto &s) { return s["showing"] == "neutral" && live_imports(s) == 0; }));
+    std::filesystem::remove(qmp);
+}
+
+/// QEMU speaks of its consoles with the client that came last; the listeners of others go on.
+TEST(VfioViewer, StaysWhenAnotherClientComes)
+{
+    ASSERT_GE(vfio_hosts().size(), 2u) << "VRAMLINK_VFIO names too few devices";
+    const std::string qmp =
+        std::filesystem::temp_directory_path() / ("vramlink-viewer-" + std::to_string(getpid()));
+    auto options = ground_options(Where::Vfio);
+    options.display = "dbus,p2p=yes,gl=on -qmp unix:" + qmp + ",server=on,wait=off";
+    Ground ground(options);
+    const Viewer viewer(qmp);
+    ASSERT_TRUE(viewer.wait([](auto &s) { return s["showing"] == "dmabuf"; })) << viewer.stats().dump();
+    for (int i = 0; i < 3; i++) {
+        const Recorder other(ground.machine);
+        const Json before = viewer.stats();
+        ASSERT_STREQ(answer_name(ground.gpu.flush(shown_id, {0, 0, Ground::width, Ground::height})), "OK");
+        EXPECT_TRUE(viewer.wait([&](auto &s) { return s["updates"] > before["updates"]; }))
+            << viewer.stats().dump();
+        EXPECT_EQ(viewer.stats()["revocations"], 0);
+    }
     std::filesystem::remove(qmp);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,7 +28,15 @@ std::string Viewer::door()
     return " -qmp unix:" + socket_path() + ",server=on,wait=off";
 }
 
-Viewer::Viewer()
+std::string Viewer::display_gpu()
+{
+    auto pci = std::filesystem::canonical("/sys/class/drm/card0/device");
+    while (!exists(pci / "config") && pci.has_relative_path()) // a virtio device's parent
+        pci = pci.parent_path();
+    return pci.filename();
+}
+
+Viewer::Viewer(const std::vector<std::string> &environment)
     : stats_path_(std::filesystem::temp_directory_path() /
                   ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
 {
@@ -43,7 +52,15 @@ Viewer::Viewer()
     for (auto &word : words)
         argv.push_back(word.data());
     argv.push_back(nullptr);
-    if (const int code = posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), environ); code != 0)
+    std::vector<std::string> more = environment;
+    std::vector<char *> envp;
+    for (char **variable = environ; *variable != nullptr; variable++)
+        envp.push_back(*variable);
+    for (auto &variable : more)
+        envp.push_back(variable.data());
+    envp.push_back(nullptr);
+    std::filesystem::remove(stats_path_); // of one before
+    if (const int code = posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), envp.data()); code != 0)
         ADD_FAILURE() << program << ": errno " << code;
 }
 
@@ -52,11 +69,29 @@ Viewer::~Viewer()
     int status = 0;
     if (pid_ <= 0)
         return;
-    kill(pid_, SIGCONT); // a test may have stopped it
-    kill(pid_, SIGTERM);
+    ::kill(pid_, SIGCONT); // a test may have stopped it
+    ::kill(pid_, SIGTERM);
     EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
     std::filesystem::remove(stats_path_);
+}
+
+void Viewer::kill()
+{
+    if (pid_ <= 0)
+        return;
+    ::kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+}
+
+std::optional<int> Viewer::ended()
+{
+    int status = 0;
+    if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_)
+        return std::nullopt;
+    pid_ = -1;
+    return status;
 }
 
 Json Viewer::stats() const
@@ -71,6 +106,19 @@ bool Viewer::shows(const std::string &what) const
         const Json now = stats();
         return now.is_object() && now.value("connected", false) && now.value("showing", "") == what;
     });
+}
+
+Json gem_count(pid_t pid)
+{
+    const char *viewer = std::getenv("VRAMLINK_VIEWER");
+    const auto program = std::filesystem::path(viewer != nullptr ? viewer : "").replace_filename("gem-count");
+    FILE *pipe = popen((program.string() + " " + std::to_string(pid)).c_str(), "r");
+    if (pipe == nullptr)
+        return nullptr;
+    std::string text;
+    for (int c = 0; (c = std::fgetc(pipe)) != EOF;)
+        text += static_cast<char>(c);
+    return pclose(pipe) == 0 ? Json::parse(text, nullptr, false) : Json();
 }
 
 } // namespace vramlink::test

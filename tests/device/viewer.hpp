@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 namespace vramlink::test {
@@ -17,9 +18,12 @@ class Viewer {
   public:
     /// More of QEMU's command line, for a viewer to come in by.
     [[nodiscard]] static std::string door();
+    /// The PCI address of the GPU that it shows on.
+    [[nodiscard]] static std::string display_gpu();
 
-    /// $VRAMLINK_VIEWER, on the first DRM device. Fails the test when it does not start.
-    Viewer();
+    /// $VRAMLINK_VIEWER, on the first DRM device, with these words NAME=VALUE in its environment. Fails the
+    /// test when it does not start.
+    explicit Viewer(const std::vector<std::string> &environment = {});
     /// Ends it, and checks that it ends well.
     ~Viewer();
     Viewer(const Viewer &) = delete;
@@ -30,11 +34,18 @@ class Viewer {
     /// Waits until it shows that ("dmabuf", "neutral").
     [[nodiscard]] bool shows(const std::string &what) const;
     [[nodiscard]] pid_t pid() const { return pid_; }
+    /// SIGKILL; returns when it is gone, with all that it held.
+    void kill();
+    /// Its wait status, when it has ended by itself or was killed by somebody else.
+    [[nodiscard]] std::optional<int> ended();
 
   private:
     std::string stats_path_;
     pid_t pid_ = -1;
 };
+
+/// What gem-count, which lies beside the viewer, says of a process. Null when it says nothing.
+[[nodiscard]] Json gem_count(pid_t pid);
 
 } // namespace vramlink::test
 

@@ -38,6 +38,8 @@ struct vm_gpu {
     QVirtQueue *control;
     QVirtQueue *cursor;      /* NULL: not a virtio-gpu, which has two queues */
     unsigned int unanswered; /* commands given up on, whose answer may still come */
+    uint64_t late[128];      /* their memory, which belongs to the device until then */
+    unsigned int late_count;
 };
 
 struct vm *vm_start(const char *arguments, uint64_t ram_size)
@@ -212,6 +214,23 @@ uint64_t vm_gpu_features(struct vm_gpu *gpu)
     return gpu->dev.vdev.features;
 }
 
+static void keep_late(struct vm_gpu *gpu, uint64_t gpa)
+{
+    g_assert(gpu->late_count < G_N_ELEMENTS(gpu->late));
+    gpu->late[gpu->late_count++] = gpa;
+}
+
+static void free_late(struct vm_gpu *gpu)
+{
+    while (gpu->late_count)
+        vm_free(gpu->vm, gpu->late[--gpu->late_count]);
+}
+
+void vm_gpu_halt(struct vm_gpu *gpu)
+{
+    qvirtio_reset(&gpu->dev.vdev);
+}
+
 void vm_gpu_reset(struct vm_gpu *gpu)
 {
     qvirtio_reset(&gpu->dev.vdev);
@@ -219,6 +238,7 @@ void vm_gpu_reset(struct vm_gpu *gpu)
     if (gpu->cursor)
         qvirtqueue_cleanup(gpu->dev.vdev.bus, gpu->cursor, &gpu->vm->alloc);
     gpu->unanswered = 0;
+    free_late(gpu);
     negotiate(gpu);
 }
 
@@ -278,6 +298,7 @@ static void recycle(struct vm_gpu *gpu)
 {
     if (gpu->unanswered)
         return;
+    free_late(gpu);
     gpu->control->free_head = 0;
     gpu->control->num_free = gpu->control->size;
 }
@@ -316,8 +337,12 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
     const bool answered = wait_used(gpu, head, &length, timeout_ms);
     if (answered && answer_size)
         vm_read(gpu->vm, out, answer, answer_size);
+    if (!answered && request_size)
+        keep_late(gpu, in);
+    if (!answered)
+        keep_late(gpu, out);
     if (answered && request_size)
-        vm_free(gpu->vm, in); /* an unanswered command's memory still belongs to the device */
+        vm_free(gpu->vm, in);
     if (answered)
         vm_free(gpu->vm, out);
     return answered ? (int)length : -1;

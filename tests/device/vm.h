@@ -64,7 +64,9 @@ void vm_pci_eject(struct vm *vm, unsigned int slot);
  * queues ready. Freed with the vm. */
 struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot);
 uint64_t vm_gpu_features(struct vm_gpu *gpu);
-/* Device reset and a new negotiation. */
+/* Device reset, and nothing more: vm_gpu_reset() is still to come. */
+void vm_gpu_halt(struct vm_gpu *gpu);
+/* Device reset and a new negotiation, which is hundreds of accesses. */
 void vm_gpu_reset(struct vm_gpu *gpu);
 /* The same after the whole machine was reset, which took the device's BARs away. */
 void vm_gpu_restart(struct vm_gpu *gpu);

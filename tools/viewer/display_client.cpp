@@ -160,6 +160,8 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
     auto *client = static_cast<DisplayClient *>(self);
     if (!value && error.cancelled())
         return;
+    if (!value && client->without_main())
+        return; // its answer was lost with the connection
     client->registered_ = true;
     if (!value)
         client->lost("RegisterListener: " + error.text());
@@ -186,7 +188,7 @@ void DisplayClient::set_window(const ScreenSize &size)
 
 void DisplayClient::tell_window()
 {
-    if (window_.width == 0)
+    if (window_.width == 0 || !main_)
         return;
     const auto millimetres = [](uint32_t size) {
         return static_cast<guint16>(std::min<uint32_t>(size, G_MAXUINT16));
@@ -257,9 +259,13 @@ void DisplayClient::on_closed(GDBusConnection *connection, gboolean vanished, GE
                                                       : "",
                                            error ? error->message : "");
     if (connection == client->listener_.get())
-        client->listener_lost(reason);
-    else
-        client->lost(reason);
+        return client->without_main() ? client->lost(reason) : client->listener_lost(reason);
+    // QEMU talks to one peer at a time about its consoles, the last that came (ui/dbus.c,
+    // dbus_display_add_client_ready()); each keeps its listener, and that is all we need from here on.
+    if (client->bus_name_ != nullptr || !client->listener_)
+        return client->lost(reason);
+    Log::info("QEMU's display has another client, too");
+    close_quietly(client->main_, client);
 }
 
 void DisplayClient::lost(const std::string &reason)

@@ -66,6 +66,8 @@ class DisplayClient {
     void scanout_dmabuf(GVariant *parameters, GDBusMethodInvocation *invocation);
     void let_in();
     void tell_window();
+    /// QEMU talks to another client about its consoles, and goes on calling our listener.
+    [[nodiscard]] bool without_main() const { return listener_ && !main_; }
     void lost(const std::string &reason);
     /// The listener's side failed: final once QEMU has answered RegisterListener, a hint before that.
     void listener_lost(const std::string &reason);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# ./dev fuzz, ./dev soak: what runs for as long as one likes.
+# ./dev fuzz, ./dev soak, ./dev storm: what runs for as long as one likes.
 #   build/asan   the plugin for the random guest on the real device (tests/device/fuzz)
 #   build/fuzz   the libFuzzer target, compiled by clang 16 with AddressSanitizer and UndefinedBehaviorSanitizer
 
@@ -70,4 +70,11 @@ run_soak() { # run_soak [CYCLES]
     VRAMLINK_SOAK=$cycles VRAMLINK_TEST_LIMIT=$((60 + cycles / 150)) VRAMLINK_LAB_TIMEOUT=$((600 + cycles / 30)) \
         VRAMLINK_LAB_OUT=$OUT/soak "$REPO/tests/device/run-in-lab" --gtest_filter='VfioSoak*'
     cat "$OUT/soak/soak.txt"
+}
+
+run_storm() { # run_storm [REVOCATIONS] [--seed S]
+    run_build
+    build_kernel_modules current
+    "$REPO/tests/device/run-storm" "$@"
+    cat "$OUT/storm/storm.txt"
 }

@@ -48,12 +48,22 @@ run_compare() {
     return $status
 }
 
+# run_tests [storm]: everything, or that suite
 run_tests() {
+    case ${1:-} in
+    '') ;;
+    storm)
+        run_storm
+        return
+        ;;
+    *) die "test: no suite '$1' of its own (storm)" ;;
+    esac
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     trap 'say "0 passed, 1 failed"' EXIT # a failed build is a failed test run
     run_build
     locked "$BUILD/lock" ensure_asan
+    build_kernel_modules current # the test importer
     trap - EXIT
     suite_meson unit "$BUILD/host"
     suite_meson asan "$BUILD/asan"

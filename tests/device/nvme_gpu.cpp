@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/device/nvme_gpu.hpp"
+
+#include <linux/pci_regs.h>
+
+#include <cstdlib>
+
+namespace vramlink::test {
+
+namespace {
+
+constexpr int registers_bar = 0, memory_bar = 4;
+constexpr std::uint64_t registers = 0xc7000000;
+constexpr std::uint64_t size = 64 << 20;
+constexpr std::uint16_t d3hot = 3;
+constexpr unsigned behind = 1; ///< its slot on the bridge's bus
+
+std::uint8_t capability(vm_pci *pci, std::uint8_t id, unsigned offset)
+{
+    return static_cast<std::uint8_t>(vm_pci_find_capability(pci, id) + offset);
+}
+
+} // namespace
+
+std::string NvmeGpu::host()
+{
+    const char *host = std::getenv("VRAMLINK_VFIO_FLR");
+    return host != nullptr ? host : "";
+}
+
+std::string NvmeGpu::device(At at)
+{
+    if (at == At::BehindBridge)
+        return " -device pci-bridge,id=bridge,chassis_nr=1,shpc=off,addr=" + std::to_string(slot) +
+               " -device vfio-pci,id=gpu,host=" + host() + ",bus=bridge,addr=" + std::to_string(behind);
+    return " -device vfio-pci,id=gpu,host=" + host() + ",addr=" + std::to_string(slot);
+}
+
+NvmeGpu::NvmeGpu(Machine &machine, At at) : machine_(machine)
+{
+    // libqos knows one bus; what it calls a slot is the upper part of "bus, slot, function".
+    constexpr unsigned slots_of_a_bus = 32;
+    if (at == At::BehindBridge)
+        open_bridge();
+    pci_ = vm_pci_open(machine.raw(), at == At::BehindBridge ? slots_of_a_bus + behind : slot);
+    power_up();
+}
+
+/// Bus 1, and windows for what power_up() and move_away() put there.
+void NvmeGpu::open_bridge()
+{
+    bridge_ = vm_pci_open(machine_.raw(), slot);
+    const auto window = [this](std::uint8_t at, std::uint64_t first, std::uint64_t last) {
+        vm_pci_config_writew(bridge_, at, static_cast<std::uint16_t>(first >> 16 & PCI_MEMORY_RANGE_MASK));
+        vm_pci_config_writew(bridge_, static_cast<std::uint8_t>(at + 2),
+                             static_cast<std::uint16_t>(last >> 16 & PCI_MEMORY_RANGE_MASK));
+    };
+    constexpr std::uint16_t primary_0_secondary_1 = 0x0100, subordinate_1 = 1;
+    vm_pci_config_writew(bridge_, PCI_PRIMARY_BUS, primary_0_secondary_1);
+    vm_pci_config_writew(bridge_, PCI_SUBORDINATE_BUS, subordinate_1);
+    window(PCI_MEMORY_BASE, registers, elsewhere + size - 1);
+    window(PCI_PREF_MEMORY_BASE, home, home + size - 1);
+    vm_pci_set_command(bridge_, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+void NvmeGpu::power_up()
+{
+    constexpr std::uint32_t pmr_control = 0xe04, pmr_enable = 1; // NVM Express 1.4, 3.1.16
+    const auto command = vm_pci_command(pci_);
+    vm_pci_set_command(pci_, static_cast<std::uint16_t>(command & ~PCI_COMMAND_MEMORY));
+    for (const auto &[bar, address] : {std::pair{registers_bar, registers}, {memory_bar, home}}) {
+        vm_pci_move_bar(pci_, bar, address);
+        vm_pci_move_bar(pci_, bar + 1, 0); // the upper half
+    }
+    vm_pci_set_command(pci_, static_cast<std::uint16_t>(command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
+    machine_.write(registers + pmr_control, {pmr_enable});
+}
+
+void NvmeGpu::memory_off()
+{
+    vm_pci_set_command(pci_, static_cast<std::uint16_t>(vm_pci_command(pci_) & ~PCI_COMMAND_MEMORY));
+}
+
+void NvmeGpu::sleep()
+{
+    vm_pci_config_writew(pci_, capability(pci_, PCI_CAP_ID_PM, PCI_PM_CTRL), d3hot);
+}
+
+void NvmeGpu::wake()
+{
+    vm_pci_config_writew(pci_, capability(pci_, PCI_CAP_ID_PM, PCI_PM_CTRL), 0);
+}
+
+void NvmeGpu::reset_function()
+{
+    const auto at = capability(pci_, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL);
+    vm_pci_config_writew(pci_, at,
+                         static_cast<std::uint16_t>(vm_pci_config_readw(pci_, at) | PCI_EXP_DEVCTL_BCR_FLR));
+}
+
+void NvmeGpu::move_away()
+{
+    vm_pci_move_bar(pci_, memory_bar, elsewhere);
+}
+
+void NvmeGpu::reset_bus()
+{
+    const auto control = vm_pci_config_readw(bridge_, PCI_BRIDGE_CONTROL);
+    vm_pci_config_writew(bridge_, PCI_BRIDGE_CONTROL,
+                         static_cast<std::uint16_t>(control | PCI_BRIDGE_CTL_BUS_RESET));
+    vm_pci_config_writew(bridge_, PCI_BRIDGE_CONTROL, control);
+}
+
+void NvmeGpu::unplug()
+{
+    machine_.qmp({{"execute", "device_del"}, {"arguments", {{"id", "gpu"}}}});
+    vm_pci_eject(machine_.raw(), slot);
+    vm_wait_event(machine_.raw(), "DEVICE_DELETED");
+}
+
+void NvmeGpu::plug()
+{
+    machine_.qmp(
+        {{"execute", "device_add"},
+         {"arguments",
+          {{"driver", "vfio-pci"}, {"id", "gpu"}, {"host", host()}, {"addr", std::to_string(slot)}}}});
+}
+
+} // namespace vramlink::test

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// NvmeGpu: the passthrough "GPU" that can do everything a real one can do to its memory: an NVMe controller
+// with a persistent memory region (BAR 4), the emulated device that has memory, a function level reset and
+// power management. VRAMLINK_VFIO_FLR names it.
+
+#ifndef VRAMLINK_TESTS_DEVICE_NVME_GPU_HPP
+#define VRAMLINK_TESTS_DEVICE_NVME_GPU_HPP
+
+#include "tests/device/gpu.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace vramlink::test {
+
+class NvmeGpu {
+  public:
+    static constexpr unsigned slot = 5;
+    /// Where its memory lies; nothing else answers here or there.
+    static constexpr std::uint64_t home = 0xd0000000, elsewhere = 0xc8000000;
+
+    /// Its PCI address in the host; empty when there is none.
+    [[nodiscard]] static std::string host();
+    /// More of QEMU's command line: on the first bus, or behind a bridge, which can reset it.
+    enum class At { RootBus, BehindBridge };
+    [[nodiscard]] static std::string device(At at = At::RootBus);
+
+    /// Powers it up.
+    explicit NvmeGpu(Machine &machine, At at = At::RootBus);
+
+    /// As a driver does after a reset: BARs, decoding and the memory region on.
+    void power_up();
+    [[nodiscard]] std::uint64_t page_at(std::uint32_t number) const { return home + number * page; }
+
+    // What takes its memory away. Each returns when QEMU has carried it out, and may block as long as that
+    // does.
+    void memory_off();
+    void sleep(); ///< D3hot
+    void wake();
+    void reset_function(); ///< FLR
+    void move_away();      ///< the memory goes to @c elsewhere
+    void reset_bus();      ///< the bridge's secondary bus reset
+    void unplug();         ///< and waits until QEMU has closed it
+    void plug();
+
+  private:
+    void open_bridge();
+
+    Machine &machine_;
+    vm_pci *bridge_ = nullptr;
+    vm_pci *pci_;
+};
+
+} // namespace vramlink::test
+
+#endif

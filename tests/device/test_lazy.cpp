@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A display GPU that lets go of a buffer not when the kernel tells it, but when its handles are closed, as xe
+// does. The viewer's imports are attached to such an importer, too (lazy_import.c, kernel/testing). With the
+// order of docs/revocation.md the guest's resets go through at once; without it (tests/device/unwatched) QEMU
+// stands in the kernel until the viewer is killed.
+
+#include "tests/device/ground.hpp"
+#include "tests/device/nvme_gpu.hpp"
+#include "tests/device/viewer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <sstream>
+
+namespace vramlink::test {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t id = 10;
+constexpr auto hang = 3s; ///< how long a write that must hang is watched
+
+/// Attachments of the test importer that are mapped now, in the whole system.
+int lazy_mappings()
+{
+    int mapped = 0;
+    for (const auto &entry : fs::directory_iterator("/sys/kernel/debug/vram-importer")) {
+        std::ifstream status(entry.path() / "status");
+        for (std::string line; std::getline(status, line);)
+            mapped += line == "mapped 1";
+    }
+    return mapped;
+}
+
+std::vector<std::string> lazy_environment()
+{
+    return {"LD_PRELOAD=" + lazy_library(), "VRAMLINK_TEST_IMPORTER=" + Viewer::display_gpu()};
+}
+
+struct Stage {
+    explicit Stage(const std::string &plugin = "")
+        : machine({.devices = NvmeGpu::device() + Viewer::door(),
+                   .gpu = "virtio-gpu-vram-pci,id=vram0",
+                   .display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128",
+                   .plugin = plugin})
+    {
+    }
+    /// A new blob, on the viewer's screen and in the lazy importer.
+    void show(const Viewer &viewer, std::uint32_t seed)
+    {
+        const Picture picture = paint(Ground::width, Ground::height, seed);
+        const auto entries = scattered(nvme.page_at(0), picture.pages(), seed);
+        put(machine, entries, picture);
+        ASSERT_STREQ(answer_name(gpu->create_blob(id, picture.bytes(), entries)), "OK");
+        ASSERT_STREQ(answer_name(gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
+        ASSERT_STREQ(answer_name(gpu->flush(id, {0, 0, picture.width, picture.height})), "OK");
+        ASSERT_TRUE(viewer.shows("dmabuf")) << viewer.stats().dump();
+        ASSERT_GE(lazy_mappings(), 1);
+    }
+
+    Machine machine;
+    NvmeGpu nvme{machine};
+    std::unique_ptr<Gpu> gpu = std::make_unique<Gpu>(machine);
+};
+
+struct Way {
+    const char *name;
+    void (*lose)(Stage &);
+};
+
+const std::vector<Way> config_writes = {
+    {"memory decoding off", [](Stage &stage) { stage.nvme.memory_off(); }},
+    {"D3", [](Stage &stage) { stage.nvme.sleep(); }},
+    {"FLR", [](Stage &stage) { stage.nvme.reset_function(); }},
+};
+/// Without the order it would not hang: our own device's reset frees the blobs, and happens to come first.
+const Way machine_reset = {"machine reset", [](Stage &stage) { vm_reset(stage.machine.raw()); }};
+
+/// The guest's driver after a loss.
+void recover(Stage &stage)
+{
+    stage.nvme.wake();
+    stage.nvme.power_up();
+    stage.gpu = std::make_unique<Gpu>(stage.machine); // a virtio reset: no blob is left
+}
+
+/// What a thread of QEMU that stands in the kernel stands in; empty when none stands in a revocation.
+std::string revocation_stack(pid_t pid)
+{
+    for (const auto &task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+        std::ifstream file(task.path() / "stack");
+        std::ostringstream stack;
+        stack << file.rdbuf();
+        if (stack.str().find("dma_buf_move") != std::string::npos)
+            return stack.str();
+    }
+    return "";
+}
+
+class VfioLazy : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_NE(NvmeGpu::host(), "") << "VRAMLINK_VFIO_FLR names no device";
+        ASSERT_TRUE(fs::exists("/dev/vram-importer"))
+            << "vram-importer.ko is not loaded (./dev kernel build)";
+    }
+};
+
+TEST_F(VfioLazy, WithTheOrderTheGuestsResetsGoThrough)
+{
+    Stage stage;
+    const Viewer viewer(lazy_environment());
+    std::uint32_t seed = 0;
+    auto ways = config_writes;
+    ways.push_back(machine_reset);
+    for (const Way &way : ways) {
+        SCOPED_TRACE(way.name);
+        ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
+        auto lost = std::async(std::launch::async, [&] { way.lose(stage); });
+        const bool in_time =
+            lost.wait_for(std::chrono::milliseconds(patience(1000))) == std::future_status::ready;
+        EXPECT_TRUE(in_time) << "still waiting; " << lazy_mappings() << " lazy mappings";
+        if (!in_time)
+            ::kill(viewer.pid(), SIGKILL);
+        lost.get();
+        EXPECT_EQ(lazy_mappings(), 0);
+        EXPECT_EQ(stage.machine.held().vfio_dmabufs, 0);
+        EXPECT_TRUE(viewer.shows("neutral"));
+        EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 0);
+        recover(stage);
+    }
+    ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
+}
+
+TEST_F(VfioLazy, WithoutTheOrderTheyHangUntilTheViewerIsKilled)
+{
+    const char *plugin = std::getenv("VRAMLINK_UNWATCHED_PLUGIN");
+    ASSERT_NE(plugin, nullptr);
+    Stage stage(plugin);
+    std::uint32_t seed = 0;
+    for (const Way &way : config_writes) {
+        SCOPED_TRACE(way.name);
+        Viewer viewer(lazy_environment());
+        ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
+        auto lost = std::async(std::launch::async, [&] { way.lose(stage); });
+        EXPECT_EQ(lost.wait_for(hang), std::future_status::timeout) << "it went through";
+        EXPECT_NE(revocation_stack(stage.machine.pid()), "") << "QEMU stands somewhere else";
+        viewer.kill();
+        EXPECT_EQ(lost.wait_for(std::chrono::milliseconds(patience(2000))), std::future_status::ready)
+            << "it hangs without the viewer, too";
+        lost.get();
+        EXPECT_EQ(lazy_mappings(), 0);
+        recover(stage);
+    }
+}
+
+} // namespace
+} // namespace vramlink::test
