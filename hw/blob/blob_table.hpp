@@ -42,6 +42,7 @@ class BlobTable {
     uint32_t revoke_region(uint64_t region_id, const char *why) noexcept;
     uint32_t revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept;
     uint32_t revoke_device(int device_fd, const char *why) noexcept;
+    uint32_t revoke_lost(const char *why) noexcept;
     [[nodiscard]] bool in_device(int device_fd) const noexcept;
 
     [[nodiscard]] uint32_t vfio_blobs() const noexcept { return resources_.vfio_backings; }

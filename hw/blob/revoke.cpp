@@ -97,6 +97,16 @@ uint32_t BlobTable::revoke_device(int device_fd, const char *why) noexcept
                         why);
 }
 
+uint32_t BlobTable::revoke_lost(const char *why) noexcept
+{
+    return revoke_where(
+        [](const Blob &blob) {
+            const CpuView *view = blob.backing->existing_view();
+            return view != nullptr && view->lost();
+        },
+        why);
+}
+
 bool BlobTable::in_device(int device_fd) const noexcept
 {
     return std::any_of(blobs_.begin(), blobs_.end(), [device_fd](const auto &entry) {

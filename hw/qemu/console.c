@@ -59,6 +59,7 @@ static void gfx_update(void *opaque)
 {
     VramGPU *vg = VRAM_GPU(opaque);
 
+    vram_reading_turn(); /* whoever asks reads next */
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         QemuConsole *con = vg->parent_obj.parent_obj.scanout[i].con;
 

@@ -57,10 +57,15 @@ static VramRead refresh_vnc(DisplayChangeListener *dcl)
 
 static VramRead read_by(DisplayChangeListener *dcl)
 {
+    VramRead done = VRAM_READ_DONE;
+
+    vram_reading_begin();
     if (is_named(dcl, "vnc"))
-        return refresh_vnc(dcl);
-    dcl->ops->dpy_refresh(dcl);
-    return VRAM_READ_DONE;
+        done = refresh_vnc(dcl);
+    else
+        dcl->ops->dpy_refresh(dcl);
+    vram_reading_end();
+    return done;
 }
 
 /* The late readers of a console. QEMU keeps the list of listeners to itself, but who joins stands at its head

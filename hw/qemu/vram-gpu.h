@@ -244,6 +244,15 @@ void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
 /* The same for all blobs that have a byte in this VFIO device's BARs. Returns how many. */
 uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why);
 
+/* The same for blobs whose view did not answer. */
+void vram_regions_revoke_lost(VramGPU *vg, const char *why);
+
+/* --- reading.c: from begin to end displays may read blobs whose memory the host takes away. */
+void vram_reading_begin(void);
+void vram_reading_end(void);
+/* From now to the end of this turn of the main loop. */
+void vram_reading_turn(void);
+
 /* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
 void vram_watch_device(Object *device);
 void vram_watch_machine_resets(void);

@@ -220,6 +220,8 @@ uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, co
  * in one of its BARs is revoked as above. To be called before the kernel is told. @device_fd: vrl_region.fd.
  */
 uint32_t vrl_table_revoke_device(struct vrl_table *table, int device_fd, const char *why);
+/* The same for blobs whose view was read and did not answer (vrl_reading_end()). */
+uint32_t vrl_table_revoke_lost(struct vrl_table *table, const char *why);
 /* Whether any blob has a byte there. */
 bool vrl_table_in_device(const struct vrl_table *table, int device_fd);
 
@@ -282,6 +284,13 @@ bool vrl_table_probe_with(struct vrl_table *table, const char *node, char **erro
  * take at most half of vm.max_map_count mappings. NULL with a logged sentence when no view can be made, and
  * without one for blobs without backing and framebuffers that end past the blob. */
 void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb);
+
+/* Between these two, views may be read though the host takes their memory away: what does not answer reads as
+ * zeros from then on, instead of ending the process with SIGBUS. May be nested. The end tells whether
+ * that has happened since it was last asked: blobs of any table, for vrl_table_revoke_lost(). The calls here
+ * that read do it by themselves. Cheap: four system calls, none while there are no views. */
+void vrl_reading_begin(void);
+bool vrl_reading_end(void);
 
 /* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in the
  * view, if that is a shadow buffer; else does nothing. Call it for every flush that a CPU consumer sees,
