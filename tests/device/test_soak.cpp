@@ -86,20 +86,6 @@ struct Holding {
     std::uint64_t viewer_rss = 0;
 };
 
-/// What gem-count, which lies beside the viewer, says of a process. Null when it says nothing.
-Json gem_count(pid_t pid)
-{
-    const char *viewer = std::getenv("VRAMLINK_VIEWER");
-    const auto program = std::filesystem::path(viewer != nullptr ? viewer : "").replace_filename("gem-count");
-    FILE *pipe = popen((program.string() + " " + std::to_string(pid)).c_str(), "r");
-    if (pipe == nullptr)
-        return nullptr;
-    std::string text;
-    for (int c = 0; (c = std::fgetc(pipe)) != EOF;)
-        text += static_cast<char>(c);
-    return pclose(pipe) == 0 ? Json::parse(text, nullptr, false) : Json();
-}
-
 /// Between two cycles, when nothing is shown.
 Holding look(Ground &ground, Soak &soak, const Viewer *viewer)
 {

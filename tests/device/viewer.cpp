@@ -27,7 +27,7 @@ std::string Viewer::door()
     return " -qmp unix:" + socket_path() + ",server=on,wait=off";
 }
 
-Viewer::Viewer()
+Viewer::Viewer(std::vector<std::string> more)
     : stats_path_(std::filesystem::temp_directory_path() /
                   ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
 {
@@ -37,8 +37,9 @@ Viewer::Viewer()
         return;
     }
     const std::string qmp = socket_path();
-    std::string words[] = {program,     "--kms=/dev/dri/card0", "--qmp", qmp, "--stats",
-                           stats_path_, "--stats-interval",     "0.1"};
+    std::vector<std::string> words{program,     "--kms=/dev/dri/card0", "--qmp", qmp, "--stats",
+                                   stats_path_, "--stats-interval",     "0.1"};
+    words.insert(words.end(), more.begin(), more.end());
     std::vector<char *> argv;
     for (auto &word : words)
         argv.push_back(word.data());
@@ -65,12 +66,44 @@ Json Viewer::stats() const
     return Json::parse(file, nullptr, false);
 }
 
+int Viewer::wait(int signal)
+{
+    int status = -1;
+    if (signal != 0)
+        kill(pid_, signal);
+    if (!eventually([&] { return waitpid(pid_, &status, WNOHANG) == pid_; }))
+        return -1;
+    pid_ = -1;
+    return status;
+}
+
+bool Viewer::shows_alone(const std::string &what) const
+{
+    return eventually([&] {
+        const Json now = stats();
+        return now.is_object() && !now.value("connected", true) && now.value("showing", "") == what;
+    });
+}
+
 bool Viewer::shows(const std::string &what) const
 {
     return eventually([&] {
         const Json now = stats();
         return now.is_object() && now.value("connected", false) && now.value("showing", "") == what;
     });
+}
+
+Json gem_count(pid_t pid)
+{
+    const char *viewer = std::getenv("VRAMLINK_VIEWER");
+    const auto program = std::filesystem::path(viewer != nullptr ? viewer : "").replace_filename("gem-count");
+    FILE *pipe = popen((program.string() + " " + std::to_string(pid)).c_str(), "r");
+    if (pipe == nullptr)
+        return nullptr;
+    std::string text;
+    for (int c = 0; (c = std::fgetc(pipe)) != EOF;)
+        text += static_cast<char>(c);
+    return pclose(pipe) == 0 ? Json::parse(text, nullptr, false) : Json();
 }
 
 } // namespace vramlink::test

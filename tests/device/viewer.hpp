@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 namespace vramlink::test {
 
@@ -18,9 +19,9 @@ class Viewer {
     /// More of QEMU's command line, for a viewer to come in by.
     [[nodiscard]] static std::string door();
 
-    /// $VRAMLINK_VIEWER, on the first DRM device. Fails the test when it does not start.
-    Viewer();
-    /// Ends it, and checks that it ends well.
+    /// $VRAMLINK_VIEWER, on the first DRM device, with @p more arguments. Fails the test when it does not start.
+    explicit Viewer(std::vector<std::string> more = {});
+    /// Ends it, and checks that it ends well, unless wait() has seen its end.
     ~Viewer();
     Viewer(const Viewer &) = delete;
     Viewer &operator=(const Viewer &) = delete;
@@ -29,12 +30,20 @@ class Viewer {
     [[nodiscard]] Json stats() const;
     /// Waits until it shows that ("dmabuf", "neutral").
     [[nodiscard]] bool shows(const std::string &what) const;
+    /// The same of one that QEMU has left.
+    [[nodiscard]] bool shows_alone(const std::string &what) const;
+    /// Waits for its end, after @p signal if that is not 0: its wait status, -1 when it does not end.
+    int wait(int signal);
     [[nodiscard]] pid_t pid() const { return pid_; }
 
   private:
     std::string stats_path_;
     pid_t pid_ = -1;
 };
+
+/// What gem-count, which lies beside the viewer, says of a process: "gem_handles", "framebuffers" and others.
+/// Null when it says nothing.
+[[nodiscard]] Json gem_count(pid_t pid);
 
 } // namespace vramlink::test
 
