@@ -33,12 +33,14 @@ bool lies_in(const ExtentList &memory, int device_fd) noexcept
 void BlobTable::wait_for_importers() noexcept
 {
     const Clock::Time limit = resources_.clock.now() + let_go_limit;
+    bool over = false;
     for (const auto &[id, blob] : blobs_) {
         if (blob.facts.state != State::Revoked || !blob.backing)
             continue;
         while (blob.backing->held_elsewhere()) {
             if (resources_.clock.now() >= limit) {
                 ++resources_.counters.held_over;
+                over = true;
                 say(id, VRL_OK, VRL_LOG_HOST,
                     "a consumer that was told to let go still holds its dma-buf after 500 ms; whoever takes "
                     "the "
@@ -48,6 +50,8 @@ void BlobTable::wait_for_importers() noexcept
             resources_.clock.pause();
         }
     }
+    if (over && ops_.cut_off != nullptr)
+        resources_.counters.cut_off += ops_.cut_off(opaque_);
 }
 
 template <class Affected> uint32_t BlobTable::revoke_where(Affected affected, const char *why) noexcept

@@ -108,6 +108,23 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format)
            format == PIXMAN_BE_a8r8g8b8;
 }
 
+/* QEMU keeps the list of listeners to itself, but who joins stands at its head and sees the others behind (QEMU:
+ * ui/console.c, register_displaychangelistener()). Without a console a listener is shown nothing. */
+unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room)
+{
+    static const DisplayChangeListenerOps ops = {.dpy_name = "vramlink"};
+    DisplayChangeListener self = {.ops = &ops}, *dcl;
+    unsigned count = 0;
+
+    register_displaychangelistener(&self);
+    for (dcl = QLIST_NEXT(&self, next); dcl && count < room; dcl = QLIST_NEXT(dcl, next)) {
+        if (dcl->con == con)
+            found[count++] = dcl;
+    }
+    unregister_displaychangelistener(&self);
+    return count;
+}
+
 unsigned vram_console_outstanding(const QemuConsole *con)
 {
     return (unsigned)con->gl_block;

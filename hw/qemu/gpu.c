@@ -57,6 +57,7 @@ static void release_consumers(void *opaque, uint32_t id, bool revoked)
 static const struct vrl_ops table_ops = {
     .translate = vram_regions_translate,
     .release_consumers = release_consumers,
+    .cut_off = vram_cut_off,
     .scanouts = vram_scanout_mask,
     .note = vram_trace_note,
     .log = log_sentence,

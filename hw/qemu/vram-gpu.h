@@ -287,6 +287,12 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
  * dma-buf of ours. */
 bool vram_gl_is_software(void);
 
+/* The displays of a console, @room of them at most; returns how many. */
+unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room);
+/* --- cut-off.c: ends the connections of displays in other processes that hang. The cut_off callback of the
+ * table. */
+uint32_t vram_cut_off(void *opaque);
+
 /* Updates that displays have been handed and not answered. */
 unsigned vram_console_outstanding(const QemuConsole *con);
 

@@ -7,7 +7,7 @@
  * back through struct vrl_ops to translate addresses and to make consumers let go.
  *
  * Thread: all calls and all callbacks on the VMM's main loop with its big lock held. Callbacks must not call
- * back into the table, except vrl_table_has(). No C++ exception crosses this header; running out of memory
+ * back into the table, except where it is said and vrl_table_has(). No C++ exception crosses this header; running out of memory
  * answers VRL_ERR_OUT_OF_MEMORY.
  *
  * Units: bytes unless a name says otherwise. All integers are in host byte order.
@@ -121,6 +121,9 @@ struct vrl_ops {
      * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
+    /* Some consumer was told to let go and has not after half a second: connections of those that hang are ended.
+     * Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
+    uint32_t (*cut_off)(void *opaque);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
     /* Tells what was done; not for hot paths, and it must not call the table. NULL: nobody listens. */
@@ -349,8 +352,8 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
  * "totals":  "commands", "commands_by_type" {name: count}, "flips", "superseded", "flushes", "exports",
  *            "exports_failed", "imports", "imports_failed" (of displays in this process, and those tried on
  *            the GPU of vrl_table_probe_with()), "views", "bytes_copied", "stills", "stills_lost",
- *            "revocations", "held_over", "command_errors", "errors" {kind: count}, "live", "tombstones",
- *            "dmabuf_fds" (open now), "extents" (kept now)
+ *            "revocations", "held_over", "cut_off" (consumers), "command_errors", "errors" {kind: count},
+ *            "live", "tombstones", "dmabuf_fds" (open now), "extents" (kept now)
  * "blobs":   an array of objects: "id", "state" ("unbacked", "backed", "revoked"), "size", "entries",
  *            "ranges", "plan", "reason", "plan_ns" (translating, merging and choosing), "export_us",
  *            "dmabufs" [inode], "region", "view" ("none", "direct", "mapped", "copied"), "scanouts" [number].

@@ -119,6 +119,14 @@ ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
     return result;
 }
 
+/* What the compiler makes of pread() into an array (_FORTIFY_SOURCE). */
+ssize_t __pread64_chk(int fd, void *data, size_t size, off64_t offset, size_t room)
+{
+    if (size > room)
+        abort();
+    return pread64(fd, data, size, offset);
+}
+
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
     static ssize_t (*real)(int, const void *, size_t, off64_t);

@@ -24,10 +24,10 @@ std::string log_path()
 
 Machine::Options machine_options(const Stage::Options &options)
 {
-    const std::string port = options.root_port ? "-device pcie-root-port,id=port,chassis=1,addr=" +
+    const std::string port = options.root_port ? "-device pcie-root-port,id=root,chassis=1,addr=" +
                                                      std::to_string(Stage::slot) + " "
                                                : "";
-    const std::string place = options.root_port ? ",bus=port" : ",addr=" + std::to_string(Stage::slot);
+    const std::string place = options.root_port ? ",bus=root" : ",addr=" + std::to_string(Stage::slot);
     return {.devices = port + "-device vfio-pci,id=gpu,host=" + stage_host() + place + Viewer::door(),
             .gpu = "virtio-gpu-vram-pci,id=vram0" + options.gpu_options,
             .display = options.display,
@@ -149,6 +149,8 @@ void Baseline::expect_again(Stage &stage, const Viewer &viewer) const
 void StageTest::SetUp()
 {
     ASSERT_NE(stage_host(), "") << "VRAMLINK_VFIO_FLR names no device";
+    // A test that crashed may have left it at none.
+    write_sysfs("/sys/bus/pci/devices/" + stage_host() + "/reset_method", "default\n");
 }
 
 void StageTest::TearDown()

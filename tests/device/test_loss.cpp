@@ -94,7 +94,7 @@ class OnlyHotReset {
     ~OnlyHotReset()
     {
         if (wanted_)
-            write_sysfs(file(), "default");
+            EXPECT_EQ(write_sysfs(file(), "default\n"), 0);
     }
     OnlyHotReset(const OnlyHotReset &) = delete;
     OnlyHotReset &operator=(const OnlyHotReset &) = delete;
@@ -137,7 +137,7 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
         EXPECT_EQ(blob["state"], "revoked");
         EXPECT_NE(blob.value("revoked", "").find(way.why), std::string::npos) << blob.dump();
         EXPECT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, Ground::width, Ground::height})),
-                     "INVALID_RESOURCE_ID")
+                     "ERR_INVALID_RESOURCE_ID")
             << "what is in the memory now is not to be shown";
         stage.clean_up();
     } else {
@@ -179,21 +179,41 @@ TEST_F(VfioLoss, Unplug)
     })) << "the device is still open";
 }
 
-/// A consumer that is stopped costs the guest a bounded time, once; the loss goes through.
-TEST_F(VfioLoss, AStoppedViewerHoldsItUpForABoundedTime)
+/// A consumer that is stopped costs the guest a bounded time, once: the loss goes through, and it is cut off. When it
+/// runs again it comes back.
+TEST_F(VfioLoss, AStoppedViewerIsCutOffAfterABoundedTime)
 {
     Stage stage;
     const Viewer viewer;
+    ASSERT_TRUE(viewer.shows("neutral"));
+    const Baseline baseline(stage, viewer);
     stage.show(paint(Ground::width, Ground::height, 1));
     ASSERT_TRUE(viewer.shows("dmabuf"));
     ASSERT_EQ(kill(viewer.pid(), SIGSTOP), 0);
     stage.decode(false);
     EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
     EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 1);
-    EXPECT_NE(stage.machine.new_messages().find("still holds its dma-buf after 500 ms"), std::string::npos);
+    EXPECT_EQ(stage.machine.stats()["totals"]["cut_off"], 1);
+    const std::string messages = stage.machine.new_messages();
+    EXPECT_NE(messages.find("still holds its dma-buf after 500 ms"), std::string::npos) << messages;
+    EXPECT_NE(messages.find("the display of process " + std::to_string(viewer.pid()) + " is cut off"),
+              std::string::npos)
+        << messages;
+    stage.decode(true);
+    stage.clean_up();
+    stage.show(paint(Ground::width, Ground::height, 2));
+    stage.decode(false);
+    EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 1) << "nobody hands it anything any more";
+    stage.decode(true);
+    stage.clean_up();
+
     ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
+    EXPECT_TRUE(eventually([&] { return viewer.stats().value("times_connected", 0) == 2; }))
+        << viewer.stats().dump();
     EXPECT_TRUE(viewer.shows("neutral"));
-    EXPECT_EQ(held_by(viewer.pid()).vfio_dmabufs, 0);
+    baseline.expect_again(stage, viewer);
+    stage.show(paint(Ground::width, Ground::height, 3));
+    EXPECT_TRUE(viewer.shows("dmabuf"));
 }
 
 } // namespace

@@ -80,7 +80,7 @@ void DisplayClient::begin()
 {
     disconnect();
     cancel_.reset(g_cancellable_new());
-    registered_ = window_told_ = false;
+    registered_ = window_told_ = cut_off_ = false;
     listener_failure_.clear();
     join_limit_.arm(join_limit_us);
 }
@@ -240,9 +240,10 @@ void DisplayClient::on_closed(GDBusConnection *connection, gboolean vanished, GE
                                            : vanished ? " (QEMU is gone)"
                                                       : "",
                                            error ? error->message : "");
-    if (connection == client->listener_.get())
+    if (connection == client->listener_.get()) {
+        client->cut_off_ = client->registered_ && client->main_ && !g_dbus_connection_is_closed(client->main_.get());
         client->listener_lost(reason);
-    else
+    } else
         client->lost(reason);
 }
 
