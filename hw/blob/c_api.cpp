@@ -8,6 +8,7 @@
 #include "hw/blob/still.hpp"
 #include "hw/view/bus_guard.hpp"
 
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -99,6 +100,11 @@ uint32_t vrl_table_revoke_addresses(vrl_table *table, uint64_t first, uint64_t l
 uint32_t vrl_table_revoke_device(vrl_table *table, int device_fd, const char *why)
 {
     return table->blobs.revoke_device(device_fd, why);
+}
+
+bool vrl_table_await(vrl_table *table, uint32_t id, uint32_t limit_ms)
+{
+    return table->blobs.await(id, std::chrono::milliseconds(limit_ms));
 }
 
 uint32_t vrl_table_revoke_lost(vrl_table *table, const char *why)

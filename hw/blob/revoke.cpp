@@ -101,6 +101,18 @@ uint32_t BlobTable::revoke_device(int device_fd, const char *why) noexcept
                         why);
 }
 
+bool BlobTable::await(uint32_t id, std::chrono::milliseconds limit) noexcept
+{
+    const Blob *blob = backed(id);
+    const Clock::Time end = resources_.clock.now() + limit;
+    while (blob != nullptr && blob->backing->held_elsewhere()) {
+        if (resources_.clock.now() >= end)
+            return false;
+        resources_.clock.pause();
+    }
+    return true;
+}
+
 uint32_t BlobTable::revoke_lost(const char *why) noexcept
 {
     return revoke_where(

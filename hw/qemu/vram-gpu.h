@@ -105,6 +105,8 @@ typedef struct VramGPU {
     char *prime_node;   /* property prime-node: "auto", "off", or a DRM device's path */
     char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
     struct vrl_layouts *layouts;
+    uint32_t
+        flip_away_ms;  /* property flip-away-ms: how long the guest's own release of a shown blob may take */
     uint32_t still_ms; /* property still-ms: how long copying a still may take; 0: no stills */
 
     struct vrl_table *table;
@@ -178,6 +180,11 @@ enum vrl_status vram_scanout_set(VramGPU *vg, uint32_t scanout_id,
 void vram_scanout_disable(VramGPU *vg, uint32_t scanout_id);
 /* Consumers of the blob let go; bindings stay. The release_consumers callback of the table. */
 void vram_scanout_release(void *opaque, uint32_t id, bool revoked);
+/* Whether a display in another process has the blob on the screen. */
+bool vram_scanout_shown_outside(VramGPU *vg, uint32_t id);
+/* The guest is about to get the memory of such a blob back: displays have flipped away from it when this
+ * returns, or had flip-away-ms for it. */
+void vram_scanout_flip_away(VramGPU *vg, uint32_t id);
 /* Shows the blob again on the scanouts that are bound to it. */
 void vram_scanout_restore(VramGPU *vg, uint32_t id);
 /* Forgets all bindings of the blob. */

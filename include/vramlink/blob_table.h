@@ -7,8 +7,8 @@
  * back through struct vrl_ops to translate addresses and to make consumers let go.
  *
  * Thread: all calls and all callbacks on the VMM's main loop with its big lock held. Callbacks must not call
- * back into the table, except where it is said and vrl_table_has(). No C++ exception crosses this header; running out of memory
- * answers VRL_ERR_OUT_OF_MEMORY.
+ * back into the table, except where it is said and vrl_table_has(). No C++ exception crosses this header;
+ * running out of memory answers VRL_ERR_OUT_OF_MEMORY.
  *
  * Units: bytes unless a name says otherwise. All integers are in host byte order.
  */
@@ -121,8 +121,8 @@ struct vrl_ops {
      * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
-    /* Some consumer was told to let go and has not after half a second: connections of those that hang are ended.
-     * Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
+    /* Some consumer was told to let go and has not after half a second: connections of those that hang are
+     * ended. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
     uint32_t (*cut_off)(void *opaque);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
@@ -204,6 +204,9 @@ enum vrl_status vrl_table_attach(struct vrl_table *table, uint32_t id, const str
                                  uint32_t nr_entries);
 /* RESOURCE_DETACH_BACKING: lets go at once. OK for tombstones too. ERR_UNSPEC when there is no backing. */
 enum vrl_status vrl_table_detach(struct vrl_table *table, uint32_t id);
+/* Consumers of the blob have been told to let go: waits until no other process and no importer holds a
+ * reference to its dma-bufs, @limit_ms at most. False when the time was over first. */
+bool vrl_table_await(struct vrl_table *table, uint32_t id, uint32_t limit_ms);
 /* RESOURCE_UNREF. */
 enum vrl_status vrl_table_unref(struct vrl_table *table, uint32_t id);
 /* Device reset: every blob is released and forgotten. Counters stay. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the host takes away: the passthrough GPU's driver is unbound, QEMU or the viewer is killed, the display
-// GPU that shows the picture goes. Nothing hangs, the host holds what it held before, and the next picture is
-// shown.
+// What the host takes away: the passthrough GPU's driver is unbound, QEMU or the viewer is killed, the
+// display GPU that shows the picture goes. Nothing hangs, the host holds what it held before, and the next
+// picture is shown.
 
 #include "tests/device/stage.hpp"
 

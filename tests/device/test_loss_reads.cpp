@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// No CPU access to a revoked mapping: displays that read with the CPU (VNC, screendump, the copied plan) do so
-// in a loop while the memory goes away, by the guest's hand, which QEMU sees, and by the host's, which nobody
-// sees: the test borrows QEMU's own VFIO descriptor and turns memory decoding off behind its back. A load from
-// such a mapping is SIGBUS, and the end of the VM.
+// No CPU access to a revoked mapping: displays that read with the CPU (VNC, screendump, the copied plan) do
+// so in a loop while the memory goes away, by the guest's hand, which QEMU sees, and by the host's, which
+// nobody sees: the test borrows QEMU's own VFIO descriptor and turns memory decoding off behind its back. A
+// load from such a mapping is SIGBUS, and the end of the VM.
 
 #include "tests/device/rfb.hpp"
 #include "tests/device/stage.hpp"
@@ -12,11 +12,17 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <ostream>
 #include <thread>
 
@@ -85,11 +91,13 @@ class BehindItsBack {
         EXPECT_EQ(ioctl(device_.get(), VFIO_DEVICE_GET_REGION_INFO, &config), 0);
         command_ = static_cast<off_t>(config.offset) + PCI_COMMAND;
     }
+    [[nodiscard]] int fd() const { return device_.get(); }
     void decode(bool on) const
     {
         std::uint16_t command = 0;
         ASSERT_EQ(pread(device_.get(), &command, sizeof(command), command_), ssize_t{sizeof(command)});
-        command = static_cast<std::uint16_t>(on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY);
+        command =
+            static_cast<std::uint16_t>(on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY);
         ASSERT_EQ(pwrite(device_.get(), &command, sizeof(command), command_), ssize_t{sizeof(command)});
     }
 
@@ -194,10 +202,12 @@ TEST_P(VfioReads, TheHostTakesItAwayBetweenTwoFrames)
     device.decode(false);
     (void)screendump(stage.machine);
     EXPECT_TRUE(reader.reads(3));
-    if (GetParam().skip == 0)
+    if (GetParam().skip == 0) {
         EXPECT_TRUE(eventually([&] { return stage.machine.blob(id)["state"] == "revoked"; }));
-    else
-        EXPECT_EQ(stage.machine.blob(id)["state"], "backed") << "it has pixels of its own until the next flush";
+    } else {
+        EXPECT_EQ(stage.machine.blob(id)["state"], "backed")
+            << "it has pixels of its own until the next flush";
+    }
     device.decode(true);
     stage.clean_up();
     show(stage, 2);
@@ -207,6 +217,44 @@ TEST_P(VfioReads, TheHostTakesItAwayBetweenTwoFrames)
 INSTANTIATE_TEST_SUITE_P(Vfio, VfioReads,
                          testing::Values(Way{"Mapped", 0, "mapped"}, Way{"Copied", 64, "copied"}),
                          [](const auto &row) { return std::string(row.param.name); });
+
+std::int64_t us_of(const std::function<void()> &work)
+{
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+        .count();
+}
+
+/// Why views are read by loads: system calls that read the same memory do not, or do it slowly.
+TEST(VfioMemory, SystemCallsThatReadIt)
+{
+    constexpr std::size_t size = 1 << 20;
+    ASSERT_NE(stage_host(), "");
+    Stage stage({.display = "none"});
+    const BehindItsBack device(stage.machine.pid());
+    vfio_region_info region{};
+    region.argsz = sizeof(region);
+    region.index = Stage::memory_bar;
+    ASSERT_EQ(ioctl(device.fd(), VFIO_DEVICE_GET_REGION_INFO, &region), 0);
+    const auto at = static_cast<off_t>(region.offset);
+    void *bar = mmap(nullptr, size, PROT_READ, MAP_SHARED, device.fd(), at);
+    ASSERT_NE(bar, MAP_FAILED);
+    std::vector<std::byte> target(size);
+    const iovec to{target.data(), size};
+    const iovec from{bar, size};
+    EXPECT_EQ(process_vm_readv(getpid(), &to, 1, &from, 1, 0), -1);
+    EXPECT_EQ(errno, EFAULT);
+    const auto loads = us_of([&] { std::memcpy(target.data(), bar, size); });
+    const auto calls = us_of([&] { EXPECT_EQ(pread(device.fd(), target.data(), size, at), ssize_t{size}); });
+    printf("# 1 MiB by loads %lld us, by pread() %lld us\n", static_cast<long long>(loads),
+           static_cast<long long>(calls));
+    device.decode(false);
+    EXPECT_EQ(pread(device.fd(), target.data(), size, at), -1);
+    EXPECT_EQ(errno, EIO);
+    device.decode(true);
+    munmap(bar, size);
+}
 
 } // namespace
 } // namespace vramlink::test

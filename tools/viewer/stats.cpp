@@ -78,6 +78,7 @@ nlohmann::json collect_stats(const Presenter &presenter)
             {"framebuffers_open", device.framebuffers_open()},
             {"dmabuf_fds_open", count_dmabuf_fds()},
             {"connected", presenter.is_connected()},
+            {"times_connected", presenter.times_connected()},
             {"showing", name_of(presenter.showing())},
             {"imports", std::move(imports)}};
 }
