@@ -66,7 +66,7 @@ static int socket_of(GDBusConnection *connection)
 {
     GIOStream *stream = g_dbus_connection_get_stream(connection); /* borrowed */
 
-    if (!G_IS_SOCKET_CONNECTION(stream))
+    if (!g_type_check_instance_is_a((GTypeInstance *)stream, G_TYPE_SOCKET_CONNECTION))
         return -1;
     return g_socket_get_fd(g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)));
 }

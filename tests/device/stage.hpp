@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,8 +69,8 @@ struct Asked {
 /// Writes to a file of sysfs: 0 or the errno.
 int write_sysfs(const std::string &path, const std::string &text);
 
-/// What the host holds while nothing is shown: descriptors and mappings of QEMU, GEM handles, framebuffers and
-/// descriptors of the viewer, dma-bufs, entries of the table.
+/// What the host holds while nothing is shown: descriptors (but sockets) and mappings of QEMU, GEM handles,
+/// framebuffers and descriptors of the viewer, dma-bufs, entries of the table.
 class Baseline {
   public:
     Baseline(Stage &stage, const Viewer &viewer);
@@ -78,9 +79,11 @@ class Baseline {
 
   private:
     struct Count {
-        int fds, maps, dmabufs;
+        int maps, dmabufs;
         Json viewer, live, tombstones;
+        std::multiset<std::string> files; ///< where QEMU's descriptors lead
     };
+    [[nodiscard]] bool again(const Count &now) const;
     static Count look(Stage &stage, const Viewer &viewer);
     Count first_;
 };

@@ -73,10 +73,17 @@ const std::vector<Way> ways = {
      "config ", "moved a BAR"},
     {"FunctionLevelReset", reset_function, "config ", "FLR"},
     {"AdvancedFeaturesReset", reset_advanced, "config 0xf4 ", "FLR", {.environment = "VRAMLINK_TEST_AF=1"}},
-    {"SecondaryBusReset", [](Stage &stage) { vm_pci_reset_bus(stage.port); }, "reset ",
-     "the device was reset", {.root_port = true}},
-    {"HotReset", [](Stage &stage) { vm_pci_reset_bus(stage.port); }, "hot-reset ", "the device was reset",
-     {.root_port = true}, true},
+    {"SecondaryBusReset",
+     [](Stage &stage) { vm_pci_reset_bus(stage.port); },
+     "reset ",
+     "the device was reset",
+     {.root_port = true}},
+    {"HotReset",
+     [](Stage &stage) { vm_pci_reset_bus(stage.port); },
+     "hot-reset ",
+     "the device was reset",
+     {.root_port = true},
+     true},
     {"MachineReset", [](Stage &stage) { vm_reset(stage.machine.raw()); }, "reset ", nullptr},
     {"GuestReboots", [](Stage &stage) { vm_reboot(stage.machine.raw()); }, "reset ", nullptr},
 };
@@ -88,13 +95,15 @@ class OnlyHotReset {
   public:
     explicit OnlyHotReset(bool wanted) : wanted_(wanted)
     {
-        if (wanted_)
+        if (wanted_) {
             EXPECT_EQ(write_sysfs(file(), "\n"), 0) << file();
+        }
     }
     ~OnlyHotReset()
     {
-        if (wanted_)
+        if (wanted_) {
             EXPECT_EQ(write_sysfs(file(), "default\n"), 0);
+        }
     }
     OnlyHotReset(const OnlyHotReset &) = delete;
     OnlyHotReset &operator=(const OnlyHotReset &) = delete;
@@ -179,8 +188,8 @@ TEST_F(VfioLoss, Unplug)
     })) << "the device is still open";
 }
 
-/// A consumer that is stopped costs the guest a bounded time, once: the loss goes through, and it is cut off. When it
-/// runs again it comes back.
+/// A consumer that is stopped costs the guest a bounded time, once: the loss goes through, and it is cut
+/// off. When it runs again it comes back.
 TEST_F(VfioLoss, AStoppedViewerIsCutOffAfterABoundedTime)
 {
     Stage stage;

@@ -27,6 +27,7 @@ struct vm {
     QTestState *qts;
     QGuestAllocator alloc;
     QPCIBus *bus;
+    bool killed;
     GPtrArray *opened; /* struct vm_pci and struct vm_gpu */
 };
 
@@ -55,7 +56,8 @@ struct vm *vm_start(const char *arguments, uint64_t ram_size)
 
 void vm_stop(struct vm *vm)
 {
-    qtest_quit(vm->qts);
+    if (!vm->killed) /* libqtest takes such an end for a failure */
+        qtest_quit(vm->qts);
     g_ptr_array_unref(vm->opened);
     qpci_free_pc(vm->bus);
     alloc_destroy(&vm->alloc);
@@ -69,9 +71,11 @@ pid_t vm_pid(struct vm *vm)
 
 void vm_kill(struct vm *vm)
 {
-    qtest_set_expected_status(vm->qts, SIGKILL);
-    kill(qtest_pid(vm->qts), SIGKILL);
-    qtest_wait_qemu(vm->qts);
+    const pid_t pid = qtest_pid(vm->qts);
+
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    vm->killed = true;
 }
 
 static char *receive(struct vm *vm)
