@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the host takes away: the passthrough GPU's driver is unbound, QEMU or the viewer is killed, the
-// display GPU that shows the picture goes. Nothing hangs, the host holds what it held before, and the next
-// picture is shown.
+// What the host takes away: the passthrough GPU's driver is unbound, QEMU or the viewer is killed. Nothing
+// hangs, the host holds what it held before, and the next picture is shown.
 
 #include "tests/device/stage.hpp"
 
@@ -154,59 +153,6 @@ TEST_F(VfioHost, TheViewerIsKilled)
     baseline.expect_again(stage, *viewer);
     stage.show(picture(2));
     EXPECT_TRUE(viewer->shows("dmabuf"));
-}
-
-/// Takes the host's display GPU from its driver.
-class DisplayGpuGone {
-  public:
-    DisplayGpuGone()
-        : device_(std::filesystem::canonical("/sys/class/drm/card0/device")),
-          driver_(std::filesystem::canonical(device_ / "driver"))
-    {
-        EXPECT_EQ(write_sysfs(driver_ / "unbind", device_.filename()), 0);
-    }
-    ~DisplayGpuGone() { back(); }
-    DisplayGpuGone(const DisplayGpuGone &) = delete;
-    DisplayGpuGone &operator=(const DisplayGpuGone &) = delete;
-    void back()
-    {
-        if (!std::exchange(back_, true)) {
-            EXPECT_EQ(write_sysfs(driver_ / "bind", device_.filename()), 0);
-        }
-    }
-
-  private:
-    std::filesystem::path device_, driver_;
-    bool back_ = false;
-};
-
-TEST_F(VfioHost, TheDisplayGpuIsUnbound)
-{
-    constexpr int no_display = 4; // the viewer's exit code
-    Stage stage({.display = "dbus,p2p=yes"});
-    std::optional<Viewer> viewer(std::in_place);
-    ASSERT_TRUE(viewer->shows("neutral"));
-    stage.show(picture(1));
-    ASSERT_TRUE(viewer->shows("dmabuf")) << viewer->stats().dump();
-    {
-        const auto start = Clock::now();
-        const DisplayGpuGone gone;
-        printf("# unbound in %lld ms\n", static_cast<long long>(ms_since(start)));
-        EXPECT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, Ground::width, Ground::height})), "OK");
-        const int status = viewer->wait(0);
-        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == no_display) << "wait status " << status;
-        viewer.reset();
-        EXPECT_EQ(vfio_dmabufs(), 1) << "the blob's own";
-        stage.decode(false);
-        EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 0);
-        EXPECT_EQ(vfio_dmabufs(), 0);
-        stage.clean_up();
-    }
-    viewer.emplace();
-    ASSERT_TRUE(viewer->shows("neutral"));
-    stage.power_up();
-    stage.show(picture(2));
-    EXPECT_TRUE(viewer->shows("dmabuf")) << viewer->stats().dump();
 }
 
 } // namespace
