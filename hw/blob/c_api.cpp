@@ -6,7 +6,9 @@
 
 #include "hw/blob/plan.hpp"
 #include "hw/blob/still.hpp"
+#include "hw/view/bus_guard.hpp"
 
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -98,6 +100,29 @@ uint32_t vrl_table_revoke_addresses(vrl_table *table, uint64_t first, uint64_t l
 uint32_t vrl_table_revoke_device(vrl_table *table, int device_fd, const char *why)
 {
     return table->blobs.revoke_device(device_fd, why);
+}
+
+bool vrl_table_await(vrl_table *table, uint32_t id, uint32_t limit_ms)
+{
+    return table->blobs.await(id, std::chrono::milliseconds(limit_ms));
+}
+
+uint32_t vrl_table_revoke_lost(vrl_table *table, const char *why)
+{
+    return table->blobs.revoke_lost(why);
+}
+
+void vrl_reading_begin()
+{
+    vramlink::BusGuard::enter();
+}
+
+bool vrl_reading_end()
+{
+    static uint64_t told = 0;
+    vramlink::BusGuard::leave();
+    const uint64_t now = vramlink::BusGuard::losses();
+    return std::exchange(told, now) != now;
 }
 
 bool vrl_table_in_device(const vrl_table *table, int device_fd)

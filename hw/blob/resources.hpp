@@ -51,6 +51,7 @@ struct Counters {
     uint64_t stills_lost = 0;
     uint64_t revocations = 0;
     uint64_t held_over = 0; ///< blobs whose dma-buf a consumer still held when the wait for it was over
+    uint64_t cut_off = 0;   ///< consumers whose connection was ended for that
     uint64_t command_errors = 0;
     std::array<uint64_t, VRL_ERR_INVALID_PARAMETER - VRL_ERR_UNSPEC + 1> errors{}; ///< by status
 };

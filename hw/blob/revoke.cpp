@@ -33,12 +33,14 @@ bool lies_in(const ExtentList &memory, int device_fd) noexcept
 void BlobTable::wait_for_importers() noexcept
 {
     const Clock::Time limit = resources_.clock.now() + let_go_limit;
+    bool over = false;
     for (const auto &[id, blob] : blobs_) {
         if (blob.facts.state != State::Revoked || !blob.backing)
             continue;
         while (blob.backing->held_elsewhere()) {
             if (resources_.clock.now() >= limit) {
                 ++resources_.counters.held_over;
+                over = true;
                 say(id, VRL_OK, VRL_LOG_HOST,
                     "a consumer that was told to let go still holds its dma-buf after 500 ms; whoever takes "
                     "the "
@@ -48,6 +50,8 @@ void BlobTable::wait_for_importers() noexcept
             resources_.clock.pause();
         }
     }
+    if (over && ops_.cut_off != nullptr)
+        resources_.counters.cut_off += ops_.cut_off(opaque_);
 }
 
 template <class Affected> uint32_t BlobTable::revoke_where(Affected affected, const char *why) noexcept
@@ -95,6 +99,28 @@ uint32_t BlobTable::revoke_device(int device_fd, const char *why) noexcept
 {
     return revoke_where([device_fd](const Blob &blob) { return lies_in(blob.backing->memory(), device_fd); },
                         why);
+}
+
+bool BlobTable::await(uint32_t id, std::chrono::milliseconds limit) noexcept
+{
+    const Blob *blob = backed(id);
+    const Clock::Time end = resources_.clock.now() + limit;
+    while (blob != nullptr && blob->backing->held_elsewhere()) {
+        if (resources_.clock.now() >= end)
+            return false;
+        resources_.clock.pause();
+    }
+    return true;
+}
+
+uint32_t BlobTable::revoke_lost(const char *why) noexcept
+{
+    return revoke_where(
+        [](const Blob &blob) {
+            const CpuView *view = blob.backing->existing_view();
+            return view != nullptr && view->lost();
+        },
+        why);
 }
 
 bool BlobTable::in_device(int device_fd) const noexcept

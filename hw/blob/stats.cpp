@@ -114,6 +114,7 @@ std::string BlobTable::stats_json() const
         {"stills_lost", counters.stills_lost},
         {"revocations", counters.revocations},
         {"held_over", counters.held_over},
+        {"cut_off", counters.cut_off},
         {"command_errors", counters.command_errors},
         {"errors", error_counts(counters)},
         {"live", blobs_.size() - tombstones},

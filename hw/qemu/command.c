@@ -285,6 +285,7 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
                        ? offsetof(struct virtio_gpu_transfer_to_host_2d, resource_id)
                        : sizeof(struct virtio_gpu_ctrl_hdr);
     uint32_t id = command_resource(cmd, id_at);
+    bool outside;
 
     if (!vrl_table_has(vg->table, id))
         return refuse_unknown(vg, cmd, id);
@@ -293,10 +294,15 @@ static bool process_on_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         attach_backing(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+        outside = vram_scanout_shown_outside(vg, id);
         vram_still_take(vg, id);
+        if (outside)
+            vram_scanout_flip_away(vg, id);
         detach(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+        if (vram_scanout_shown_outside(vg, id))
+            vram_scanout_flip_away(vg, id);
         unref(vg, cmd, id);
         return true;
     case VIRTIO_GPU_CMD_RESOURCE_FLUSH:

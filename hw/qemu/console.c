@@ -59,6 +59,7 @@ static void gfx_update(void *opaque)
 {
     VramGPU *vg = VRAM_GPU(opaque);
 
+    vram_reading_turn(); /* whoever asks reads next */
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         QemuConsole *con = vg->parent_obj.parent_obj.scanout[i].con;
 
@@ -105,6 +106,23 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format)
     /* QEMU makes textures of these and asserts that there are no others (ui/console-gl.c). */
     return format == PIXMAN_BE_b8g8r8x8 || format == PIXMAN_BE_b8g8r8a8 || format == PIXMAN_BE_x8r8g8b8 ||
            format == PIXMAN_BE_a8r8g8b8;
+}
+
+/* QEMU keeps the list of listeners to itself, but who joins stands at its head and sees the others behind (QEMU:
+ * ui/console.c, register_displaychangelistener()). Without a console a listener is shown nothing. */
+unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room)
+{
+    static const DisplayChangeListenerOps ops = {.dpy_name = "vramlink"};
+    DisplayChangeListener self = {.ops = &ops}, *dcl;
+    unsigned count = 0;
+
+    register_displaychangelistener(&self);
+    for (dcl = QLIST_NEXT(&self, next); dcl && count < room; dcl = QLIST_NEXT(dcl, next)) {
+        if (dcl->con == con)
+            found[count++] = dcl;
+    }
+    unregister_displaychangelistener(&self);
+    return count;
 }
 
 unsigned vram_console_outstanding(const QemuConsole *con)

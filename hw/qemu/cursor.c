@@ -36,7 +36,9 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
     if (!pixels)
         return;
     vrl_table_flush(vg->table, resource_id, &fb, 0, 0, width, height);
+    vram_reading_begin();
     memcpy(s->current_cursor->data, pixels, (size_t)width * height * 4);
+    vram_reading_end();
 }
 
 void vram_cursor_restore(VramGPU *vg, uint32_t scanout_id)

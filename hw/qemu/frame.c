@@ -99,6 +99,7 @@ bool vram_frame_copy(VramGPU *vg, uint32_t id, const struct vrl_framebuffer *fb,
         if (!from)
             return false;
     }
+    vram_reading_begin();
     while (done < part->height && g_get_monotonic_time() <= deadline) {
         const VramDamage band = {part->x, part->y + done, part->width, MIN(BAND, part->height - done)};
 
@@ -106,6 +107,7 @@ bool vram_frame_copy(VramGPU *vg, uint32_t id, const struct vrl_framebuffer *fb,
             break;
         done += band.height;
     }
+    vram_reading_end();
     if (from)
         pixman_image_unref(from);
     return done == part->height;

@@ -15,6 +15,8 @@
 
 /* How long the VM may stand still for a frame that a moving buffer leaves on the screen. */
 #define STILL_MS 50
+/* And for displays in other processes to flip away from memory that the guest wants back. */
+#define FLIP_AWAY_MS 50
 
 /* What the user called the device: the id of the function around it. */
 const char *vram_user_id(VramGPU *vg)
@@ -57,6 +59,7 @@ static void release_consumers(void *opaque, uint32_t id, bool revoked)
 static const struct vrl_ops table_ops = {
     .translate = vram_regions_translate,
     .release_consumers = release_consumers,
+    .cut_off = vram_cut_off,
     .scanouts = vram_scanout_mask,
     .note = vram_trace_note,
     .log = log_sentence,
@@ -225,6 +228,7 @@ void vram_add_stats_property(ObjectClass *klass)
 static const Property properties[] = {
     DEFINE_PROP_STRING("prime-node", VramGPU, prime_node),
     DEFINE_PROP_STRING("layouts", VramGPU, layouts_text),
+    DEFINE_PROP_UINT32("flip-away-ms", VramGPU, flip_away_ms, FLIP_AWAY_MS),
     DEFINE_PROP_UINT32("still-ms", VramGPU, still_ms, STILL_MS),
 };
 
@@ -262,6 +266,9 @@ void vram_gpu_class_init(ObjectClass *klass)
     object_class_property_set_description(
         klass, "still-ms",
         "milliseconds that copying a frame may take when the guest moves its buffer; 0: never");
+    object_class_property_set_description(
+        klass, "flip-away-ms",
+        "milliseconds that displays have to flip away from a buffer that the guest takes back");
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
     vram_add_stats_property(klass);
     vram_add_show_mapped_property(klass);

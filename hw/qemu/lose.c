@@ -47,6 +47,12 @@ static uint32_t revoke_all(int device_fd, const char *why)
     return revoked;
 }
 
+void vram_lose_unreadable(const char *why)
+{
+    for (guint i = 0; gpus && i < gpus->len; i++)
+        vram_regions_revoke_lost(g_ptr_array_index(gpus, i), why);
+}
+
 static void on_main_loop(void *opaque)
 {
     Loss *loss = opaque;

@@ -14,6 +14,9 @@
  */
 void vram_lose(Object *device, int device_fd, const char *why);
 
+/* All blobs whose memory did not answer when they were read. */
+void vram_lose_unreadable(const char *why);
+
 /* Devices of ours that are asked; from realize to unrealize. */
 void vram_lose_add(VramGPU *vg);
 void vram_lose_remove(VramGPU *vg);

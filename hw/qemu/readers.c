@@ -20,8 +20,8 @@
 #define READ_INTERVAL_MS 16
 /* The reader is at work on an older frame. */
 #define RETRY_MS 4
-/* Of one console; more would read when they like. */
-#define MAX_READERS 8
+/* Displays of one console that are looked at; more would read when they like. */
+#define MAX_READERS 32
 
 /* VNC tells by its refresh interval what it did: the shortest for "busy", the longest for "nobody is
  * connected", else half of what it was, or a step more (QEMU: ui/vnc.c, vnc_refresh()). */
@@ -57,27 +57,26 @@ static VramRead refresh_vnc(DisplayChangeListener *dcl)
 
 static VramRead read_by(DisplayChangeListener *dcl)
 {
+    VramRead done = VRAM_READ_DONE;
+
+    vram_reading_begin();
     if (is_named(dcl, "vnc"))
-        return refresh_vnc(dcl);
-    dcl->ops->dpy_refresh(dcl);
-    return VRAM_READ_DONE;
+        done = refresh_vnc(dcl);
+    else
+        dcl->ops->dpy_refresh(dcl);
+    vram_reading_end();
+    return done;
 }
 
-/* The late readers of a console. QEMU keeps the list of listeners to itself, but who joins stands at its head
- * and sees the others behind (QEMU: ui/console.c, register_displaychangelistener()). Without a console a
- * listener is shown nothing. */
+/* The late readers of a console. */
 static unsigned find_readers(const QemuConsole *con, DisplayChangeListener *found[MAX_READERS])
 {
-    static const DisplayChangeListenerOps ops = {.dpy_name = "vramlink"};
-    DisplayChangeListener self = {.ops = &ops}, *dcl;
-    unsigned count = 0;
+    unsigned listeners = vram_console_listeners(con, found, MAX_READERS), count = 0;
 
-    register_displaychangelistener(&self);
-    for (dcl = QLIST_NEXT(&self, next); dcl && count < MAX_READERS; dcl = QLIST_NEXT(dcl, next)) {
-        if (dcl->con == con && (is_named(dcl, "vnc") || is_named(dcl, "spice")))
-            found[count++] = dcl;
+    for (unsigned i = 0; i < listeners; i++) {
+        if (is_named(found[i], "vnc") || is_named(found[i], "spice"))
+            found[count++] = found[i];
     }
-    unregister_displaychangelistener(&self);
     return count;
 }
 

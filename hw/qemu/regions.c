@@ -286,6 +286,11 @@ uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)
     return revoked;
 }
 
+void vram_regions_revoke_lost(VramGPU *vg, const char *why)
+{
+    after_revocation(vg, vrl_table_revoke_lost(vg->table, why));
+}
+
 VramRegions *vram_regions_new(VramGPU *vg)
 {
     VramRegions *regions = g_new0(VramRegions, 1);

@@ -217,6 +217,25 @@ void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
     }
 }
 
+bool vram_scanout_shown_outside(VramGPU *vg, uint32_t id)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        const VramScanout *s = &vg->scanout[i];
+
+        if (s->shown == id && s->showing == VRAM_SHOWING_DMABUF &&
+            vram_console_taker(console(vg, i)) == VRAM_TAKER_PASSES_ON)
+            return true;
+    }
+    return false;
+}
+
+void vram_scanout_flip_away(VramGPU *vg, uint32_t id)
+{
+    vram_scanout_release(vg, id, false);
+    if (!vg->unpaced) /* else the one that hangs would be waited for each time */
+        vrl_table_await(vg->table, id, vg->flip_away_ms);
+}
+
 void vram_scanout_restore(VramGPU *vg, uint32_t id)
 {
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
@@ -297,6 +316,10 @@ void vram_scanout_flip(VramGPU *vg)
 
 void vram_scanout_reset(VramGPU *vg)
 {
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        if (vg->scanout[i].shown && vram_scanout_shown_outside(vg, vg->scanout[i].shown))
+            vram_scanout_flip_away(vg, vg->scanout[i].shown);
+    }
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
         vram_scanout_disable(vg, i);
 }

@@ -137,7 +137,7 @@ static DisplaySurface *make_surface(VramGPU *vg, uint32_t scanout_id, bool *conv
     return NULL;
 }
 
-static bool show_surface(VramGPU *vg, uint32_t scanout_id)
+static bool replace_surface(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
     bool converted = false;
@@ -160,6 +160,16 @@ static bool show_surface(VramGPU *vg, uint32_t scanout_id)
     vram_trace(vg, show, "scanout %u blob %u %ux%u as a surface", scanout_id, s->id, s->fb.width,
                s->fb.height);
     return true;
+}
+
+static bool show_surface(VramGPU *vg, uint32_t scanout_id)
+{
+    bool shown;
+
+    vram_reading_begin();
+    shown = replace_surface(vg, scanout_id);
+    vram_reading_end();
+    return shown;
 }
 
 enum vrl_status vram_show(VramGPU *vg, uint32_t scanout_id)
@@ -192,6 +202,18 @@ void vram_console_update(VramGPU *vg, QemuConsole *con, const VramDamage *damage
     vram_frame_taken(vg, blocked_before);
 }
 
+static void present_surface(VramGPU *vg, uint32_t scanout_id, const VramDamage *d)
+{
+    VramScanout *s = &vg->scanout[scanout_id];
+    QemuConsole *con = console(vg, scanout_id);
+
+    vram_reading_begin();
+    vrl_table_flush(vg->table, s->shown, &s->fb, d->x, d->y, d->width, d->height);
+    if (!s->converted || convert(vg, scanout_id, qemu_console_surface(con), d))
+        dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);
+    vram_reading_end();
+}
+
 /* Hands damage to whoever shows the scanout. */
 void vram_present(VramGPU *vg, uint32_t scanout_id, const VramDamage *d)
 {
@@ -201,10 +223,7 @@ void vram_present(VramGPU *vg, uint32_t scanout_id, const VramDamage *d)
     if (s->showing == VRAM_SHOWING_DMABUF) {
         vram_console_update(vg, con, d);
     } else if (s->showing == VRAM_SHOWING_SURFACE) {
-        vrl_table_flush(vg->table, s->shown, &s->fb, d->x, d->y, d->width, d->height);
-        if (s->converted && !convert(vg, scanout_id, qemu_console_surface(con), d))
-            return;
-        dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);
+        present_surface(vg, scanout_id, d);
         vram_readers_damage(vg, con);
     }
 }

@@ -107,6 +107,8 @@ typedef struct VramGPU {
     char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
     struct vrl_layouts *layouts;
     bool show_mapped;  /* property show-mapped: displays get no dma-buf */
+    uint32_t
+        flip_away_ms;  /* property flip-away-ms: how long the guest's own release of a shown blob may take */
     uint32_t still_ms; /* property still-ms: how long copying a still may take; 0: no stills */
 
     struct vrl_table *table;
@@ -180,6 +182,11 @@ enum vrl_status vram_scanout_set(VramGPU *vg, uint32_t scanout_id,
 void vram_scanout_disable(VramGPU *vg, uint32_t scanout_id);
 /* Consumers of the blob let go; bindings stay. The release_consumers callback of the table. */
 void vram_scanout_release(void *opaque, uint32_t id, bool revoked);
+/* Whether a display in another process has the blob on the screen. */
+bool vram_scanout_shown_outside(VramGPU *vg, uint32_t id);
+/* The guest is about to get the memory of such a blob back: displays have flipped away from it when this
+ * returns, or had flip-away-ms for it. */
+void vram_scanout_flip_away(VramGPU *vg, uint32_t id);
 /* Shows the blob again on the scanouts that are bound to it. */
 void vram_scanout_restore(VramGPU *vg, uint32_t id);
 /* Forgets all bindings of the blob. */
@@ -246,6 +253,15 @@ void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
 /* The same for all blobs that have a byte in this VFIO device's BARs. Returns how many. */
 uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why);
 
+/* The same for blobs whose view did not answer. */
+void vram_regions_revoke_lost(VramGPU *vg, const char *why);
+
+/* --- reading.c: from begin to end displays may read blobs whose memory the host takes away. */
+void vram_reading_begin(void);
+void vram_reading_end(void);
+/* From now to the end of this turn of the main loop. */
+void vram_reading_turn(void);
+
 /* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
 void vram_watch_device(Object *device);
 void vram_watch_machine_resets(void);
@@ -279,6 +295,12 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
 /* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
  * dma-buf of ours. */
 bool vram_gl_is_software(void);
+
+/* The displays of a console, @room of them at most; returns how many. */
+unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room);
+/* --- cut-off.c: ends the connections of displays in other processes that hang. The cut_off callback of the
+ * table. */
+uint32_t vram_cut_off(void *opaque);
 
 /* Updates that displays have been handed and not answered. */
 unsigned vram_console_outstanding(const QemuConsole *con);

@@ -85,6 +85,8 @@ CopiedView::Source CopiedView::open_source(const ExtentList &memory, uint32_t sl
         return source;
     source.charge = std::move(*charge);
     source.window = std::move(*window);
+    source.range = std::make_unique<GuardedRange>();
+    source.range->watch(source.window.data(), end - begin);
     source.first = source.window.data() + (region.map_offset + span.begin - begin);
     source.origin = span.begin;
     return source;
@@ -120,8 +122,13 @@ bool CopiedView::read(const Part &part, bool stream) noexcept
     const Extent extent = memory_.extents()[part.extent];
     const std::byte *from = address_of(extent, part.skip);
     const Source &source = sources_[extent.region];
-    if (from == nullptr)
-        return read_fully(source.fd, part.to, part.length, source.file_offset + extent.offset + part.skip);
+    if (from == nullptr) {
+        const bool answered =
+            read_fully(source.fd, part.to, part.length, source.file_offset + extent.offset + part.skip);
+        if (!answered && !std::exchange(unreadable_, true))
+            BusGuard::count_loss();
+        return answered;
+    }
     if (!stream) {
         std::memcpy(part.to, from, part.length);
         return true;
@@ -137,6 +144,7 @@ uint64_t CopiedView::gather(uint64_t offset, uint64_t length) noexcept
     if (offset >= size_)
         return 0;
     length = std::min(length, size_ - offset);
+    const BusGuard guard;
     const bool stream = length >= stream_copy_from;
     uint64_t copied = 0;
     for (size_t i = extent_at(offset); length > 0; ++i) {
@@ -149,7 +157,14 @@ uint64_t CopiedView::gather(uint64_t offset, uint64_t length) noexcept
     }
     if (stream)
         stream_copy_end();
-    return copied;
+    return lost() ? 0 : copied;
+}
+
+bool CopiedView::lost() const noexcept
+{
+    return unreadable_ || std::any_of(sources_.begin(), sources_.end(), [](const Source &source) {
+               return source.range && source.range->lost();
+           });
 }
 
 } // namespace vramlink

@@ -9,6 +9,7 @@
 #ifndef VRAMLINK_HW_VIEW_COPIED_VIEW_HPP
 #define VRAMLINK_HW_VIEW_COPIED_VIEW_HPP
 
+#include "hw/view/bus_guard.hpp"
 #include "hw/view/cpu_view.hpp"
 #include "hw/view/mapping.hpp"
 #include "vramlink/budget.hpp"
@@ -29,13 +30,15 @@ class CopiedView final : public CpuView {
 
     [[nodiscard]] bool is_copy() const noexcept override { return true; }
     uint64_t gather(uint64_t offset, uint64_t length) noexcept override;
+    [[nodiscard]] bool lost() const noexcept override;
 
   private:
     /// Where the bytes of one region are read: base + offset where base is set, else pread.
     struct Source {
         Charge charge;
         Mapping window;
-        const std::byte *first = nullptr; ///< the byte at offset `origin` of the region
+        std::unique_ptr<GuardedRange> range; ///< of the window
+        const std::byte *first = nullptr;    ///< the byte at offset `origin` of the region
         uint64_t origin = 0;
         int fd = -1;
         uint64_t file_offset = 0; ///< of the region's first byte
@@ -62,6 +65,7 @@ class CopiedView final : public CpuView {
     Mapping shadow_;
     std::vector<uint64_t> starts_; ///< byte of the blob where each extent begins
     std::vector<Source> sources_;  ///< one per region of memory_
+    bool unreadable_ = false;      ///< pread() was refused
 };
 
 } // namespace vramlink

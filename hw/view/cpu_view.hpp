@@ -4,7 +4,7 @@
 //
 // Ownership: the view owns its mapping or its shadow; the memory behind it stays the VMM's. Thread: main
 // loop. A load from a view of VRAM whose region was revoked is SIGBUS, so a view never outlives its blob's
-// backing.
+// backing; for what the host takes away unasked, read inside a BusGuard.
 
 #ifndef VRAMLINK_HW_VIEW_CPU_VIEW_HPP
 #define VRAMLINK_HW_VIEW_CPU_VIEW_HPP
@@ -32,6 +32,8 @@ class CpuView {
     /// were copied: always 0 for a view that is no copy, less than asked when memory could not be read.
     /// Allocates nothing.
     virtual uint64_t gather(uint64_t /*offset*/, uint64_t /*length*/) noexcept { return 0; }
+    /// The memory behind it did not answer: what it shows from then on is not the blob.
+    [[nodiscard]] virtual bool lost() const noexcept { return false; }
 
   protected:
     explicit CpuView(std::byte *data) noexcept : data_(data) {}

@@ -34,9 +34,10 @@ Result<void> fill(Mapping &reservation, const ExtentList &memory)
 
 } // namespace
 
-MappedView::MappedView(Mapping reservation, Charge charge) noexcept
+MappedView::MappedView(Mapping reservation, uint64_t length, Charge charge) noexcept
     : CpuView(reservation.data()), charge_(std::move(charge)), reservation_(std::move(reservation))
 {
+    range_.watch(reservation_.data(), length);
 }
 
 Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budget &maps)
@@ -52,7 +53,8 @@ Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budg
         return std::unexpected(std::move(reservation.error()));
     if (auto filled = fill(*reservation, memory); !filled)
         return std::unexpected(std::move(filled.error()));
-    return std::unique_ptr<CpuView>(new MappedView(std::move(*reservation), std::move(*charge)));
+    return std::unique_ptr<CpuView>(
+        new MappedView(std::move(*reservation), page_up(memory.length()), std::move(*charge)));
 }
 
 } // namespace vramlink

@@ -9,6 +9,7 @@
 #ifndef VRAMLINK_HW_VIEW_MAPPED_VIEW_HPP
 #define VRAMLINK_HW_VIEW_MAPPED_VIEW_HPP
 
+#include "hw/view/bus_guard.hpp"
 #include "hw/view/cpu_view.hpp"
 #include "hw/view/mapping.hpp"
 #include "vramlink/budget.hpp"
@@ -26,11 +27,14 @@ class MappedView final : public CpuView {
     /// else the errno of mmap(). Nothing stays mapped then.
     static Result<std::unique_ptr<CpuView>> make(const ExtentList &memory, Budget &maps);
 
+    [[nodiscard]] bool lost() const noexcept override { return range_.lost(); }
+
   private:
-    MappedView(Mapping reservation, Charge charge) noexcept;
+    MappedView(Mapping reservation, uint64_t length, Charge charge) noexcept;
 
     Charge charge_; // given back after the reservation is unmapped: members die from the last to the first
     Mapping reservation_;
+    GuardedRange range_; ///< the extents
 };
 
 } // namespace vramlink

@@ -7,8 +7,8 @@
  * back through struct vrl_ops to translate addresses and to make consumers let go.
  *
  * Thread: all calls and all callbacks on the VMM's main loop with its big lock held. Callbacks must not call
- * back into the table, except vrl_table_has(). No C++ exception crosses this header; running out of memory
- * answers VRL_ERR_OUT_OF_MEMORY.
+ * back into the table, except where it is said and vrl_table_has(). No C++ exception crosses this header;
+ * running out of memory answers VRL_ERR_OUT_OF_MEMORY.
  *
  * Units: bytes unless a name says otherwise. All integers are in host byte order.
  */
@@ -121,6 +121,9 @@ struct vrl_ops {
      * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
+    /* Some consumer was told to let go and has not after half a second: connections of those that hang are
+     * ended. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
+    uint32_t (*cut_off)(void *opaque);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
     /* Tells what was done; not for hot paths, and it must not call the table. NULL: nobody listens. */
@@ -201,6 +204,9 @@ enum vrl_status vrl_table_attach(struct vrl_table *table, uint32_t id, const str
                                  uint32_t nr_entries);
 /* RESOURCE_DETACH_BACKING: lets go at once. OK for tombstones too. ERR_UNSPEC when there is no backing. */
 enum vrl_status vrl_table_detach(struct vrl_table *table, uint32_t id);
+/* Consumers of the blob have been told to let go: waits until no other process and no importer holds a
+ * reference to its dma-bufs, @limit_ms at most. False when the time was over first. */
+bool vrl_table_await(struct vrl_table *table, uint32_t id, uint32_t limit_ms);
 /* RESOURCE_UNREF. */
 enum vrl_status vrl_table_unref(struct vrl_table *table, uint32_t id);
 /* Device reset: every blob is released and forgotten. Counters stay. */
@@ -220,6 +226,8 @@ uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, co
  * in one of its BARs is revoked as above. To be called before the kernel is told. @device_fd: vrl_region.fd.
  */
 uint32_t vrl_table_revoke_device(struct vrl_table *table, int device_fd, const char *why);
+/* The same for blobs whose view was read and did not answer (vrl_reading_end()). */
+uint32_t vrl_table_revoke_lost(struct vrl_table *table, const char *why);
 /* Whether any blob has a byte there. */
 bool vrl_table_in_device(const struct vrl_table *table, int device_fd);
 
@@ -283,6 +291,13 @@ bool vrl_table_probe_with(struct vrl_table *table, const char *node, char **erro
  * without one for blobs without backing and framebuffers that end past the blob. */
 void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb);
 
+/* Between these two, views may be read though the host takes their memory away: what does not answer reads as
+ * zeros from then on, instead of ending the process with SIGBUS. May be nested. The end tells whether
+ * that has happened since it was last asked: blobs of any table, for vrl_table_revoke_lost(). The calls here
+ * that read do it by themselves. Cheap: four system calls, none while there are no views. */
+void vrl_reading_begin(void);
+bool vrl_reading_end(void);
+
 /* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in the
  * view, if that is a shadow buffer; else does nothing. Call it for every flush that a CPU consumer sees,
  * whatever the plan says. Hot path: no allocation; no system call unless VRAM could be neither mapped nor
@@ -340,8 +355,8 @@ void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char
  * "totals":  "commands", "commands_by_type" {name: count}, "flips", "superseded", "flushes", "exports",
  *            "exports_failed", "imports", "imports_failed" (of displays in this process, and those tried on
  *            the GPU of vrl_table_probe_with()), "views", "bytes_copied", "stills", "stills_lost",
- *            "revocations", "held_over", "command_errors", "errors" {kind: count}, "live", "tombstones",
- *            "dmabuf_fds" (open now), "extents" (kept now)
+ *            "revocations", "held_over", "cut_off" (consumers), "command_errors", "errors" {kind: count},
+ *            "live", "tombstones", "dmabuf_fds" (open now), "extents" (kept now)
  * "blobs":   an array of objects: "id", "state" ("unbacked", "backed", "revoked"), "size", "entries",
  *            "ranges", "plan", "reason", "plan_ns" (translating, merging and choosing), "export_us",
  *            "dmabufs" [inode], "region", "view" ("none", "direct", "mapped", "copied"), "scanouts" [number].

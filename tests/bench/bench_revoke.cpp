@@ -166,7 +166,7 @@ void bench_revocation(Measures &measures)
     const char *wish = std::getenv("VRAMLINK_BENCH_REVOCATIONS");
     const int rounds = wish != nullptr ? std::atoi(wish) : 1000;
     Stage stage;
-    const Viewer viewer({"LD_PRELOAD=" + Timeline::library(), Timeline::variable()});
+    const Viewer viewer({}, {"LD_PRELOAD=" + Timeline::library(), Timeline::variable()});
     require(viewer.shows("neutral"), "no viewer");
     stage.show();
     require(viewer.shows("dmabuf"), "the viewer shows nothing");

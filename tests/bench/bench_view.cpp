@@ -4,6 +4,7 @@
 // mapped view, by gathering it into a copy, and, to compare with, one memcpy from a single mapping of as much
 // of the same memory.
 
+#include "hw/view/bus_guard.hpp"
 #include "hw/view/copied_view.hpp"
 #include "hw/view/mapped_view.hpp"
 #include "tests/unit/fake_vmm.hpp"
@@ -109,11 +110,25 @@ void gather_damage(benchmark::State &state)
         static_cast<double>(state.iterations() * static_cast<int64_t>(rows * row));
 }
 
+/// What reading costs that may be cut short: an outermost guard.
+void bus_guard(benchmark::State &state)
+{
+    Frame frame;
+    auto view = MappedView::make(frame.memory, frame.maps);
+    if (!view)
+        state.SkipWithError("no view");
+    while (state.KeepRunning()) {
+        const BusGuard guard;
+        benchmark::ClobberMemory();
+    }
+}
+
 // In turns: the machine's pace changes while they run.
 BENCHMARK(memcpy_one_mapping)->Unit(benchmark::kMillisecond)->Repetitions(5);
 BENCHMARK(read_mapped_view)->Unit(benchmark::kMillisecond)->Repetitions(5);
 BENCHMARK(gather_copied_view)->Unit(benchmark::kMillisecond)->Repetitions(5);
 BENCHMARK(gather_damage);
+BENCHMARK(bus_guard);
 
 } // namespace
 } // namespace vramlink::test

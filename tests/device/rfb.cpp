@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vramlink::test {
@@ -48,6 +50,18 @@ Rfb::Rfb(const std::string &socket)
         fd_ = UniqueFd();
 }
 
+Rfb::Rfb(UniqueFd server) : fd_(std::move(server))
+{
+    if (!fd_ || !shake_hands())
+        fd_ = UniqueFd();
+}
+
+void Rfb::offend()
+{
+    constexpr std::uint8_t unknown = 0xee;
+    write(&unknown, 1);
+}
+
 bool Rfb::read(void *to, std::size_t size)
 {
     constexpr int limit_ms = 10'000;
@@ -78,7 +92,9 @@ template <class T> bool Rfb::read_number(T &number)
 
 void Rfb::write(const void *from, std::size_t size)
 {
-    (void)send(fd_.get(), from, size, MSG_NOSIGNAL); // short messages; a failure shows when reading
+    // Short messages; a failure shows when reading.
+    if (send(fd_.get(), from, size, MSG_NOSIGNAL) < 0 && errno == ENOTSOCK)
+        (void)!::write(fd_.get(), from, size);
 }
 
 bool Rfb::shake_hands()

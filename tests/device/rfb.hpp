@@ -24,6 +24,11 @@ class Rfb {
     /// Connects and shakes hands; connected() tells whether that worked.
     explicit Rfb(const std::string &socket);
 
+    /// The same over what leads to a server already.
+    explicit Rfb(UniqueFd server);
+    /// A message that no server knows: it ends the connection.
+    void offend();
+
     [[nodiscard]] bool connected() const { return fd_.get() >= 0; }
     /// Ends update() on another thread.
     void hang_up();

@@ -71,6 +71,7 @@ std::string joined(const std::vector<std::string> &names)
 {
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
+    setvbuf(stdout, nullptr, _IOLBF, 0); // what a test said before it hung
     setpgid(0, 0);
     testing::GTEST_FLAG(filter) = joined(names);
     testing::GTEST_FLAG(brief) = true;

@@ -119,7 +119,7 @@ class VfioLazy : public testing::Test {
 TEST_F(VfioLazy, WithTheOrderTheGuestsResetsGoThrough)
 {
     Stage stage;
-    const Viewer viewer(lazy_environment());
+    const Viewer viewer({}, lazy_environment());
     std::uint32_t seed = 0;
     auto ways = config_writes;
     ways.push_back(machine_reset);
@@ -150,7 +150,7 @@ TEST_F(VfioLazy, WithoutTheOrderTheyHangUntilTheViewerIsKilled)
     std::uint32_t seed = 0;
     for (const Way &way : config_writes) {
         SCOPED_TRACE(way.name);
-        Viewer viewer(lazy_environment());
+        Viewer viewer({}, lazy_environment());
         ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
         auto lost = std::async(std::launch::async, [&] { way.lose(stage); });
         EXPECT_EQ(lost.wait_for(hang), std::future_status::timeout) << "it went through";

@@ -2,118 +2,35 @@
 //
 // Everything by which a guest or its VMM takes a passthrough GPU's memory away, with a viewer on the host's
 // display that shows it: consumers have let go of every dma-buf before the kernel is asked (loss_log.c
-// looks), and afterwards the next picture is shown.
-//
-// The "GPU" is an NVMe controller with a persistent memory region (BAR 4), the emulated device that has
-// memory, a function level reset and power management.
+// looks), and afterwards the host holds what it held before, and the next picture is shown.
 
-#include "tests/device/ground.hpp"
-#include "tests/device/viewer.hpp"
-
-#include <gtest/gtest.h>
+#include "tests/device/stage.hpp"
 
 #include <linux/pci_regs.h>
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <ostream>
-#include <sstream>
 
 namespace vramlink::test {
 namespace {
 
-constexpr unsigned slot = 5;
-constexpr int memory_bar = 4;
-constexpr std::uint32_t id = 10;
 constexpr std::uint64_t elsewhere = 0xc0000000; ///< nothing else answers there
-
-std::string log_path()
-{
-    return std::filesystem::temp_directory_path() / ("vramlink-loss-" + std::to_string(getpid()) + ".log");
-}
-
-std::string nvme()
-{
-    const char *host = std::getenv("VRAMLINK_VFIO_FLR");
-    return host != nullptr ? host : "";
-}
-
-Machine::Options options()
-{
-    return {.devices =
-                "-device vfio-pci,id=gpu,host=" + nvme() + ",addr=" + std::to_string(slot) + Viewer::door(),
-            .gpu = "virtio-gpu-vram-pci,id=vram0",
-            .display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128",
-            .preload = loss_library(),
-            .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path()};
-}
-
-/// A guest's GPU, in a state in which its memory can be used.
-struct Stage {
-    Stage() { power_up(); }
-
-    /// As a driver does after a reset: decoding on, the memory region on.
-    void power_up()
-    {
-        constexpr std::uint32_t pmr_control = 0xe04;
-        constexpr std::uint32_t pmr_enable = 1;
-        memory = machine.map_bar(slot, memory_bar);
-        const Machine::Bar registers = machine.map_bar(slot, 0);
-        machine.write(registers.address + pmr_control, {pmr_enable});
-    }
-    void show(const Picture &picture)
-    {
-        const auto entries = scattered(memory.address, picture.pages(), 3);
-        put(machine, entries, picture);
-        ASSERT_STREQ(answer_name(gpu->create_blob(id, picture.bytes(), entries)), "OK");
-        ASSERT_STREQ(answer_name(gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
-        ASSERT_STREQ(answer_name(gpu->flush(id, {0, 0, picture.width, picture.height})), "OK");
-        EXPECT_EQ(machine.blob(id)["plan"], "shared") << machine.blob(id).dump();
-    }
-
-    Machine machine{options()};
-    std::unique_ptr<Gpu> gpu = std::make_unique<Gpu>(machine);
-    Machine::Bar memory{};
-};
-
-struct Line {
-    std::string what;
-    int dmabufs;
-};
-
-std::vector<Line> logged()
-{
-    std::ifstream file(log_path());
-    std::vector<Line> lines;
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream backwards(line);
-        std::vector<std::string> words{std::istream_iterator<std::string>(backwards), {}};
-        if (words.size() >= 3)
-            lines.push_back({line, std::stoi(words[words.size() - 2])});
-    }
-    return lines;
-}
+constexpr std::uint32_t id = Stage::id;
 
 struct Way {
     const char *name;
     std::function<void(Stage &)> lose;
     const char *asked; ///< how the line starts that the kernel's loss stands in
     const char *why;   ///< a part of the tombstone's reason; null: no tombstone is left
+    Stage::Options options{};
+    bool hot_reset = false; ///< the host's kernel has no other reset for the device
 };
 
 void PrintTo(const Way &way, std::ostream *out)
 {
     *out << way.name;
-}
-
-void clear_command_memory(Stage &stage)
-{
-    vm_pci_set_command(stage.memory.pci,
-                       static_cast<std::uint16_t>(vm_pci_command(stage.memory.pci) & ~PCI_COMMAND_MEMORY));
 }
 
 void sleep_d3(Stage &stage)
@@ -133,19 +50,67 @@ void reset_function(Stage &stage)
         static_cast<std::uint16_t>(vm_pci_config_readw(stage.memory.pci, at) | PCI_EXP_DEVCTL_BCR_FLR));
 }
 
+/// Control and status, one byte each.
+void reset_advanced(Stage &stage)
+{
+    const auto af = vm_pci_find_capability(stage.memory.pci, PCI_CAP_ID_AF);
+    ASSERT_NE(af, 0) << "the device has no Advanced Features capability";
+    vm_pci_config_writew(stage.memory.pci, static_cast<std::uint8_t>(af + PCI_AF_CTRL), PCI_AF_CTRL_FLR);
+}
+
+/// What a virtual function does in one write: gone and back at once, with the memory as it is then.
+void glitch(Stage &stage)
+{
+    stage.decode(false);
+    stage.decode(true);
+}
+
 const std::vector<Way> ways = {
-    {"MemoryDecodingOff", clear_command_memory, "config 0x4 ", "decoding"},
+    {"MemoryDecodingOff", [](Stage &stage) { stage.decode(false); }, "config 0x4 ", "decoding"},
+    {"Glitch", glitch, "config 0x4 ", "decoding"},
     {"D3", sleep_d3, "config ", "D3"},
-    {"BarMoved", [](Stage &stage) { vm_pci_move_bar(stage.memory.pci, memory_bar, elsewhere); }, "config ",
-     "moved a BAR"},
+    {"BarMoved", [](Stage &stage) { vm_pci_move_bar(stage.memory.pci, Stage::memory_bar, elsewhere); },
+     "config ", "moved a BAR"},
     {"FunctionLevelReset", reset_function, "config ", "FLR"},
+    {"AdvancedFeaturesReset", reset_advanced, "config 0xf4 ", "FLR", {.environment = "VRAMLINK_TEST_AF=1"}},
+    {"SecondaryBusReset",
+     [](Stage &stage) { vm_pci_reset_bus(stage.port); },
+     "reset ",
+     "the device was reset",
+     {.root_port = true}},
+    {"HotReset",
+     [](Stage &stage) { vm_pci_reset_bus(stage.port); },
+     "hot-reset ",
+     "the device was reset",
+     {.root_port = true},
+     true},
     {"MachineReset", [](Stage &stage) { vm_reset(stage.machine.raw()); }, "reset ", nullptr},
+    {"GuestReboots", [](Stage &stage) { vm_reboot(stage.machine.raw()); }, "reset ", nullptr},
 };
 
-class VfioLoss : public testing::Test {
-  protected:
-    void SetUp() override { ASSERT_NE(nvme(), "") << "VRAMLINK_VFIO_FLR names no device"; }
-    void TearDown() override { std::filesystem::remove(log_path()); }
+class VfioLoss : public StageTest {};
+
+/// While it lives, the kernel resets the device with its bus or not at all.
+class OnlyHotReset {
+  public:
+    explicit OnlyHotReset(bool wanted) : wanted_(wanted)
+    {
+        if (wanted_) {
+            EXPECT_EQ(write_sysfs(file(), "\n"), 0) << file();
+        }
+    }
+    ~OnlyHotReset()
+    {
+        if (wanted_) {
+            EXPECT_EQ(write_sysfs(file(), "default\n"), 0);
+        }
+    }
+    OnlyHotReset(const OnlyHotReset &) = delete;
+    OnlyHotReset &operator=(const OnlyHotReset &) = delete;
+
+  private:
+    static std::string file() { return "/sys/bus/pci/devices/" + stage_host() + "/reset_method"; }
+    bool wanted_;
 };
 
 class VfioLossWays : public VfioLoss, public testing::WithParamInterface<Way> {};
@@ -153,23 +118,26 @@ class VfioLossWays : public VfioLoss, public testing::WithParamInterface<Way> {}
 TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
 {
     const Way &way = GetParam();
-    Stage stage;
+    const OnlyHotReset only(way.hot_reset);
+    Stage stage(way.options);
     const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
+    const Baseline baseline(stage, viewer);
     stage.show(paint(Ground::width, Ground::height, 1));
+    EXPECT_EQ(stage.machine.blob(id)["plan"], "shared") << stage.machine.blob(id).dump();
     ASSERT_TRUE(viewer.shows("dmabuf"));
     EXPECT_GE(viewer.stats()["framebuffers_open"], 1) << viewer.stats().dump();
 
-    const std::size_t before = logged().size();
+    const std::size_t before = asked_of_kernel().size();
     way.lose(stage);
-    const auto lines = logged();
+    const auto lines = asked_of_kernel();
     ASSERT_GT(lines.size(), before) << "nothing was asked of the kernel";
     bool asked = false;
     for (std::size_t i = before; i < lines.size(); i++) {
         EXPECT_EQ(lines[i].dmabufs, 0) << lines[i].what;
         asked |= lines[i].what.starts_with(way.asked);
     }
-    EXPECT_TRUE(asked) << way.asked;
+    EXPECT_TRUE(asked) << way.asked << ", but " << lines.back().what;
     EXPECT_TRUE(viewer.shows("neutral"));
     EXPECT_EQ(stage.machine.held().vfio_dmabufs, 0);
     EXPECT_EQ(held_by(viewer.pid()).vfio_dmabufs, 0);
@@ -177,13 +145,16 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
     if (way.why) {
         EXPECT_EQ(blob["state"], "revoked");
         EXPECT_NE(blob.value("revoked", "").find(way.why), std::string::npos) << blob.dump();
-        EXPECT_STREQ(answer_name(stage.gpu->detach(id)), "OK");
-        EXPECT_STREQ(answer_name(stage.gpu->unref(id)), "OK");
+        EXPECT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, Ground::width, Ground::height})),
+                     "ERR_INVALID_RESOURCE_ID")
+            << "what is in the memory now is not to be shown";
+        stage.clean_up();
     } else {
         EXPECT_TRUE(blob.is_null()) << blob.dump();
         stage.gpu = std::make_unique<Gpu>(stage.machine);
     }
     EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 0);
+    baseline.expect_again(stage, viewer);
 
     stage.power_up();
     stage.show(paint(Ground::width, Ground::height, 2));
@@ -201,7 +172,9 @@ TEST_F(VfioLoss, Unplug)
     stage.show(paint(Ground::width, Ground::height, 1));
     ASSERT_TRUE(viewer.shows("dmabuf"));
     stage.machine.qmp({{"execute", "device_del"}, {"arguments", {{"id", "gpu"}}}});
-    vm_pci_eject(stage.machine.raw(), slot);
+    EXPECT_EQ(stage.machine.blob(id)["state"], "backed") << "the guest has not agreed yet";
+    EXPECT_TRUE(viewer.shows("dmabuf"));
+    vm_pci_eject(stage.machine.raw(), Stage::slot);
     vm_wait_event(stage.machine.raw(), "DEVICE_DELETED");
     EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
     EXPECT_NE(stage.machine.blob(id).value("revoked", "").find("unplugged"), std::string::npos);
@@ -209,28 +182,47 @@ TEST_F(VfioLoss, Unplug)
     EXPECT_EQ(held_by(viewer.pid()).vfio_dmabufs, 0);
     EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 0);
     EXPECT_TRUE(eventually([&] {
-        const auto targets = stage.machine.held().targets;
-        return std::none_of(targets.begin(), targets.end(), [](const auto &target) {
+        return std::ranges::none_of(stage.machine.held().targets, [](const auto &target) {
             return target.find("vfio-device") != std::string::npos;
         });
     })) << "the device is still open";
 }
 
-/// A consumer that is stopped costs the guest a bounded time, once; the loss goes through.
-TEST_F(VfioLoss, AStoppedViewerHoldsItUpForABoundedTime)
+/// A consumer that is stopped costs the guest a bounded time, once: the loss goes through, and it is cut
+/// off. When it runs again it comes back.
+TEST_F(VfioLoss, AStoppedViewerIsCutOffAfterABoundedTime)
 {
     Stage stage;
     const Viewer viewer;
+    ASSERT_TRUE(viewer.shows("neutral"));
+    const Baseline baseline(stage, viewer);
     stage.show(paint(Ground::width, Ground::height, 1));
     ASSERT_TRUE(viewer.shows("dmabuf"));
     ASSERT_EQ(kill(viewer.pid(), SIGSTOP), 0);
-    clear_command_memory(stage);
+    stage.decode(false);
     EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
     EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 1);
-    EXPECT_NE(stage.machine.new_messages().find("still holds its dma-buf after 500 ms"), std::string::npos);
+    EXPECT_EQ(stage.machine.stats()["totals"]["cut_off"], 1);
+    const std::string messages = stage.machine.new_messages();
+    EXPECT_NE(messages.find("still holds its dma-buf after 500 ms"), std::string::npos) << messages;
+    EXPECT_NE(messages.find("the display of process " + std::to_string(viewer.pid()) + " is cut off"),
+              std::string::npos)
+        << messages;
+    stage.decode(true);
+    stage.clean_up();
+    stage.show(paint(Ground::width, Ground::height, 2));
+    stage.decode(false);
+    EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 1) << "nobody hands it anything any more";
+    stage.decode(true);
+    stage.clean_up();
+
     ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
+    EXPECT_TRUE(eventually([&] { return viewer.stats().value("times_connected", 0) == 2; }))
+        << viewer.stats().dump();
     EXPECT_TRUE(viewer.shows("neutral"));
-    EXPECT_EQ(held_by(viewer.pid()).vfio_dmabufs, 0);
+    baseline.expect_again(stage, viewer);
+    stage.show(paint(Ground::width, Ground::height, 3));
+    EXPECT_TRUE(viewer.shows("dmabuf"));
 }
 
 } // namespace

@@ -36,7 +36,7 @@ std::string Viewer::display_gpu()
     return pci.filename();
 }
 
-Viewer::Viewer(const std::vector<std::string> &environment)
+Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environment)
     : stats_path_(std::filesystem::temp_directory_path() /
                   ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
 {
@@ -46,17 +46,17 @@ Viewer::Viewer(const std::vector<std::string> &environment)
         return;
     }
     const std::string qmp = socket_path();
-    std::string words[] = {program,     "--kms=/dev/dri/card0", "--qmp", qmp, "--stats",
-                           stats_path_, "--stats-interval",     "0.1"};
+    std::vector<std::string> words{program,     "--kms=/dev/dri/card0", "--qmp", qmp, "--stats",
+                                   stats_path_, "--stats-interval",     "0.1"};
+    words.insert(words.end(), more.begin(), more.end());
     std::vector<char *> argv;
     for (auto &word : words)
         argv.push_back(word.data());
     argv.push_back(nullptr);
-    std::vector<std::string> more = environment;
     std::vector<char *> envp;
     for (char **variable = environ; *variable != nullptr; variable++)
         envp.push_back(*variable);
-    for (auto &variable : more)
+    for (auto &variable : environment)
         envp.push_back(variable.data());
     envp.push_back(nullptr);
     std::filesystem::remove(stats_path_); // of one before
@@ -98,6 +98,25 @@ Json Viewer::stats() const
 {
     std::ifstream file(stats_path_);
     return Json::parse(file, nullptr, false);
+}
+
+int Viewer::wait(int signal)
+{
+    int status = -1;
+    if (signal != 0)
+        ::kill(pid_, signal);
+    if (!eventually([&] { return waitpid(pid_, &status, WNOHANG) == pid_; }))
+        return -1;
+    pid_ = -1;
+    return status;
+}
+
+bool Viewer::shows_alone(const std::string &what) const
+{
+    return eventually([&] {
+        const Json now = stats();
+        return now.is_object() && !now.value("connected", true) && now.value("showing", "") == what;
+    });
 }
 
 bool Viewer::shows(const std::string &what) const

@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace vramlink::test {
 
@@ -21,10 +22,10 @@ class Viewer {
     /// The PCI address of the GPU that it shows on.
     [[nodiscard]] static std::string display_gpu();
 
-    /// $VRAMLINK_VIEWER, on the first DRM device, with these words NAME=VALUE in its environment. Fails the
-    /// test when it does not start.
-    explicit Viewer(const std::vector<std::string> &environment = {});
-    /// Ends it, and checks that it ends well.
+    /// $VRAMLINK_VIEWER, on the first DRM device, with @p more arguments and with the words NAME=VALUE of
+    /// @p environment in its environment. Fails the test when it does not start.
+    explicit Viewer(std::vector<std::string> more = {}, std::vector<std::string> environment = {});
+    /// Ends it, and checks that it ends well, unless wait() has seen its end.
     ~Viewer();
     Viewer(const Viewer &) = delete;
     Viewer &operator=(const Viewer &) = delete;
@@ -33,6 +34,10 @@ class Viewer {
     [[nodiscard]] Json stats() const;
     /// Waits until it shows that ("dmabuf", "neutral").
     [[nodiscard]] bool shows(const std::string &what) const;
+    /// The same of one that QEMU has left.
+    [[nodiscard]] bool shows_alone(const std::string &what) const;
+    /// Waits for its end, after @p signal if that is not 0: its wait status, -1 when it does not end.
+    int wait(int signal);
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// SIGKILL; returns when it is gone, with all that it held.
     void kill();
@@ -44,7 +49,8 @@ class Viewer {
     pid_t pid_ = -1;
 };
 
-/// What gem-count, which lies beside the viewer, says of a process. Null when it says nothing.
+/// What gem-count, which lies beside the viewer, says of a process: "gem_handles", "framebuffers" and others.
+/// Null when it says nothing.
 [[nodiscard]] Json gem_count(pid_t pid);
 
 } // namespace vramlink::test

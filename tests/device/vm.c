@@ -19,12 +19,15 @@
 
 #define RAM_START (16u << 20)
 #define PAGE 4096u
+#define ACPI_PCI_DOWN 0xae04
 #define ACPI_PCI_EJECT 0xae08
+#define RESET_CONTROL 0xcf9
 
 struct vm {
     QTestState *qts;
     QGuestAllocator alloc;
     QPCIBus *bus;
+    bool killed;
     GPtrArray *opened; /* struct vm_pci and struct vm_gpu */
 };
 
@@ -55,7 +58,8 @@ struct vm *vm_start(const char *arguments, uint64_t ram_size)
 
 void vm_stop(struct vm *vm)
 {
-    qtest_quit(vm->qts);
+    if (!vm->killed) /* libqtest takes such an end for a failure */
+        qtest_quit(vm->qts);
     g_ptr_array_unref(vm->opened);
     qpci_free_pc(vm->bus);
     alloc_destroy(&vm->alloc);
@@ -65,6 +69,15 @@ void vm_stop(struct vm *vm)
 pid_t vm_pid(struct vm *vm)
 {
     return qtest_pid(vm->qts);
+}
+
+void vm_kill(struct vm *vm)
+{
+    const pid_t pid = qtest_pid(vm->qts);
+
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    vm->killed = true;
 }
 
 static char *receive(struct vm *vm)
@@ -104,6 +117,15 @@ void vm_wait_event(struct vm *vm, const char *name)
 void vm_reset(struct vm *vm)
 {
     qtest_system_reset(vm->qts);
+}
+
+void vm_reboot(struct vm *vm)
+{
+    const uint8_t system_reset = 0x2, reset_cpu = 0x4;
+
+    qtest_outb(vm->qts, RESET_CONTROL, system_reset);
+    qtest_outb(vm->qts, RESET_CONTROL, system_reset | reset_cpu);
+    qtest_qmp_eventwait(vm->qts, "RESET");
 }
 
 void vm_read(struct vm *vm, uint64_t gpa, void *data, size_t size)
@@ -172,6 +194,34 @@ uint16_t vm_pci_config_readw(struct vm_pci *pci, uint8_t offset)
 void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value)
 {
     qpci_config_writew(pci->dev, offset, value);
+}
+
+void vm_pci_open_bridge(struct vm_pci *port)
+{
+    const uint16_t first = 0xe000, last = 0xfeb0; /* of 64 KiB */
+
+    qpci_config_writew(port->dev, PCI_PRIMARY_BUS, 0x0100); /* bus 0 to bus 1 */
+    qpci_config_writeb(port->dev, PCI_SUBORDINATE_BUS, 1);
+    qpci_config_writew(port->dev, PCI_MEMORY_BASE, first);
+    qpci_config_writew(port->dev, PCI_MEMORY_LIMIT, last);
+    qpci_config_writew(port->dev, PCI_PREF_MEMORY_BASE, first);
+    qpci_config_writew(port->dev, PCI_PREF_MEMORY_LIMIT, last);
+    qpci_config_writel(port->dev, PCI_PREF_BASE_UPPER32, 0);
+    qpci_config_writel(port->dev, PCI_PREF_LIMIT_UPPER32, 0);
+    qpci_config_writew(port->dev, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+void vm_pci_reset_bus(struct vm_pci *port)
+{
+    const uint16_t control = qpci_config_readw(port->dev, PCI_BRIDGE_CONTROL);
+
+    qpci_config_writew(port->dev, PCI_BRIDGE_CONTROL, control | PCI_BRIDGE_CTL_BUS_RESET);
+    qpci_config_writew(port->dev, PCI_BRIDGE_CONTROL, control);
+}
+
+bool vm_pci_eject_asked(struct vm *vm, unsigned int slot)
+{
+    return qtest_inl(vm->qts, ACPI_PCI_DOWN) & 1u << slot;
 }
 
 void vm_pci_eject(struct vm *vm, unsigned int slot)

@@ -31,6 +31,9 @@ struct vm *vm_start(const char *arguments, uint64_t ram_size);
 void vm_stop(struct vm *vm);
 pid_t vm_pid(struct vm *vm);
 
+/* Ends QEMU at once (SIGKILL). Only vm_stop() may follow. */
+void vm_kill(struct vm *vm);
+
 /* Runs one QMP command, given as JSON; the answer ({"return":…} or {"error":…}) is JSON, for free(). */
 char *vm_qmp(struct vm *vm, const char *json);
 /* The same with a file descriptor attached (getfd, add_client); @fd is borrowed. */
@@ -39,6 +42,8 @@ char *vm_qmp_fd(struct vm *vm, const char *json, int fd);
 void vm_wait_event(struct vm *vm, const char *name);
 /* Presses the machine's reset button and waits until it has been reset. */
 void vm_reset(struct vm *vm);
+/* The same by the guest, as Linux reboots: through the chipset's reset control register (port 0xcf9). */
+void vm_reboot(struct vm *vm);
 
 void vm_read(struct vm *vm, uint64_t gpa, void *data, size_t size);
 void vm_write(struct vm *vm, uint64_t gpa, const void *data, size_t size);
@@ -46,7 +51,8 @@ void vm_write(struct vm *vm, uint64_t gpa, const void *data, size_t size);
 uint64_t vm_alloc(struct vm *vm, size_t size);
 void vm_free(struct vm *vm, uint64_t gpa);
 
-/* The PCI function slot.0 of bus 0; NULL when there is none. Freed with the vm. */
+/* The PCI function slot.0 of bus 0; NULL when there is none. 32 slots further are those of the next bus. Freed
+ * with the vm. */
 struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot);
 /* Gives the BAR an address and returns it. */
 uint64_t vm_pci_map_bar(struct vm_pci *pci, int bar, uint64_t *size);
@@ -57,6 +63,12 @@ void vm_pci_set_command(struct vm_pci *pci, uint16_t command);
 uint8_t vm_pci_find_capability(struct vm_pci *pci, uint8_t id);
 uint16_t vm_pci_config_readw(struct vm_pci *pci, uint8_t offset);
 void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value);
+/* Opens the windows of the root port @port to bus 1 for all that vm_pci_map_bar() gives out. */
+void vm_pci_open_bridge(struct vm_pci *port);
+/* The secondary bus reset: bridge control, on and off again. */
+void vm_pci_reset_bus(struct vm_pci *port);
+/* Whether ACPI has asked the guest for @slot since this was last called. */
+bool vm_pci_eject_asked(struct vm *vm, unsigned int slot);
 /* Answers the ACPI hot-unplug request for @slot, as a guest's ACPI driver would. */
 void vm_pci_eject(struct vm *vm, unsigned int slot);
 

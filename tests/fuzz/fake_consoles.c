@@ -44,6 +44,16 @@ void vram_readers_damage(VramGPU *vg, const QemuConsole *con) {}
 
 void vram_readers_forget(VramGPU *vg) {}
 
+void vram_reading_begin(void)
+{
+    vrl_reading_begin();
+}
+
+void vram_reading_end(void)
+{
+    vrl_reading_end();
+}
+
 int32_t qemu_dmabuf_get_fence_fd(QemuDmaBuf *dmabuf)
 {
     return -1;

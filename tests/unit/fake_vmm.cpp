@@ -132,6 +132,10 @@ vrl_ops FakeVmm::ops()
             if (vmm->on_release)
                 vmm->on_release(id);
         },
+        [](void *self) {
+            ++static_cast<FakeVmm *>(self)->cut_offs;
+            return static_cast<FakeVmm *>(self)->hanging;
+        },
         [](void *self, uint32_t id) { return static_cast<FakeVmm *>(self)->scanouts[id]; },
         [](void *self, const vrl_note *note) {
             auto *vmm = static_cast<FakeVmm *>(self);

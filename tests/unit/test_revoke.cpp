@@ -77,6 +77,7 @@ TEST_F(Revoke, AllAreToldThenAwaitedThenClosed)
     EXPECT_EQ(passed(), std::chrono::milliseconds(30));
     EXPECT_FALSE(is_open(first) || is_open(second));
     EXPECT_EQ(totals()["held_over"], 0);
+    EXPECT_EQ(bench.vmm.cut_offs, 0U) << "all have let go in time";
 }
 
 TEST_F(Revoke, AConsumerThatHangsIsWaitedForOnceForAllBlobs)
@@ -84,9 +85,12 @@ TEST_F(Revoke, AConsumerThatHangsIsWaitedForOnceForAllBlobs)
     std::vector<int> fds;
     for (uint32_t id = 1; id <= 10; ++id)
         bench.calls.holders[fds.emplace_back(shared(id))] = 1;
+    bench.vmm.hanging = 2;
     EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 10U);
     EXPECT_EQ(passed(), limit);
     EXPECT_EQ(totals()["held_over"], 10);
+    EXPECT_EQ(bench.vmm.cut_offs, 1U);
+    EXPECT_EQ(totals()["cut_off"], 2);
     EXPECT_TRUE(bench.vmm.logged("still holds its dma-buf after 500 ms"));
     for (const int fd : fds)
         EXPECT_FALSE(is_open(fd));

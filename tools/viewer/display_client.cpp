@@ -81,7 +81,7 @@ void DisplayClient::begin()
 {
     disconnect();
     cancel_.reset(g_cancellable_new());
-    registered_ = window_told_ = false;
+    registered_ = window_told_ = cut_off_ = false;
     listener_failure_.clear();
     join_limit_.arm(join_limit_us);
 }
@@ -258,8 +258,12 @@ void DisplayClient::on_closed(GDBusConnection *connection, gboolean vanished, GE
                                            : vanished ? " (QEMU is gone)"
                                                       : "",
                                            error ? error->message : "");
-    if (connection == client->listener_.get())
-        return client->without_main() ? client->lost(reason) : client->listener_lost(reason);
+    if (connection == client->listener_.get()) {
+        if (client->without_main())
+            return client->lost(reason);
+        client->cut_off_ = client->registered_ && !g_dbus_connection_is_closed(client->main_.get());
+        return client->listener_lost(reason);
+    }
     // QEMU talks to one peer at a time about its consoles, the last that came (ui/dbus.c,
     // dbus_display_add_client_ready()); each keeps its listener, and that is all we need from here on.
     if (client->bus_name_ != nullptr || !client->listener_)

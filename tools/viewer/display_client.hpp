@@ -39,6 +39,9 @@ class DisplayClient {
     /// QEMU has taken it, on this connection.
     [[nodiscard]] bool window_told() const { return window_told_; }
 
+    /// QEMU ended the listener's connection and lives: it did not want to wait for us any longer.
+    [[nodiscard]] bool was_cut_off() const { return cut_off_; }
+
     /// Joins over @p socket, whose other end QEMU serves (taken). The outcome comes through the sink.
     void connect_peer(UniqueFd socket);
     /// Joins through the message bus at @p address, where QEMU owns "org.qemu".
@@ -81,6 +84,7 @@ class DisplayClient {
     GObjectPtr<GDBusConnection> main_, listener_;
     const char *bus_name_ = nullptr; ///< QEMU's on main_; null peer to peer
     guint object_id_ = 0;
+    bool cut_off_ = false;    ///< by QEMU, which lives
     bool registered_ = false; ///< QEMU has answered RegisterListener
     std::string listener_failure_;
     Timer join_limit_;

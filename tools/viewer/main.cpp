@@ -116,11 +116,11 @@ class Viewer {
             Log::info("QEMU is asked for the mapped picture (show-mapped)");
     }
 
-    /// After the connection ended, and after an attempt that failed.
+    /// After the connection ended, and after an attempt that failed. Whoever was cut off comes back once more.
     void lost(const std::string &reason)
     {
         const bool starting = !was_connected() && g_get_monotonic_time() < give_up_at_;
-        if (options_.reconnect || starting) {
+        if (options_.reconnect || starting || client_.was_cut_off()) {
             Log::info("{}; trying again", reason);
             return retry_.arm(retry_us);
         }

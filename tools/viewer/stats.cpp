@@ -75,6 +75,7 @@ nlohmann::json collect_stats(const Presenter &presenter)
                          {"imports_failed", importer.imports_failed()},
                          {"dmabuf_fds_open", count_dmabuf_fds()},
                          {"connected", presenter.is_connected()},
+                         {"times_connected", presenter.times_connected()},
                          {"showing", name_of(presenter.showing())},
                          {"imports", std::move(imports)}};
     presenter.screen().add_stats(stats);

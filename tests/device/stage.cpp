@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/device/stage.hpp"
+
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace vramlink::test {
+namespace {
+
+constexpr unsigned behind_port = 32; ///< bus 1, slot 0
+
+std::string log_path()
+{
+    return std::filesystem::temp_directory_path() / ("vramlink-loss-" + std::to_string(getpid()) + ".log");
+}
+
+Machine::Options machine_options(const Stage::Options &options)
+{
+    const std::string port =
+        options.root_port
+            ? "-device pcie-root-port,id=root,chassis=1,addr=" + std::to_string(Stage::slot) + " "
+            : "";
+    const std::string place = options.root_port ? ",bus=root" : ",addr=" + std::to_string(Stage::slot);
+    return {.devices = port + "-device vfio-pci,id=gpu,host=" + stage_host() + place + Viewer::door(),
+            .gpu = "virtio-gpu-vram-pci,id=vram0" + options.gpu_options,
+            .display = options.display,
+            .preload = loss_library(),
+            .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path() + " " + options.environment,
+            .machine = options.root_port ? "q35" : "pc"};
+}
+
+} // namespace
+
+std::string stage_host()
+{
+    const char *host = std::getenv("VRAMLINK_VFIO_FLR");
+    return host != nullptr ? host : "";
+}
+
+Stage::Stage(const Options &chosen)
+    : options(chosen), machine(machine_options(chosen)), gpu(std::make_unique<Gpu>(machine))
+{
+    if (options.root_port)
+        port = vm_pci_open(machine.raw(), slot);
+    power_up();
+}
+
+void Stage::power_up()
+{
+    constexpr std::uint32_t pmr_control = 0xe04;
+    constexpr std::uint32_t pmr_enable = 1;
+    const unsigned place = port != nullptr ? behind_port : slot;
+    if (port != nullptr)
+        vm_pci_open_bridge(port);
+    memory = machine.map_bar(place, memory_bar);
+    const Machine::Bar registers = machine.map_bar(place, 0);
+    machine.write(registers.address + pmr_control, {pmr_enable});
+}
+
+std::vector<Entry> Stage::entries_of(const Picture &picture) const
+{
+    return scattered(memory.address, picture.pages(), 3);
+}
+
+void Stage::show(const Picture &picture)
+{
+    const auto entries = entries_of(picture);
+    put(machine, entries, picture);
+    ASSERT_STREQ(answer_name(gpu->create_blob(id, picture.bytes(), entries)), "OK");
+    ASSERT_STREQ(answer_name(gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
+    ASSERT_STREQ(answer_name(gpu->flush(id, {0, 0, picture.width, picture.height})), "OK");
+}
+
+void Stage::clean_up()
+{
+    EXPECT_STREQ(answer_name(gpu->detach(id)), "OK");
+    EXPECT_STREQ(answer_name(gpu->unref(id)), "OK");
+}
+
+void Stage::decode(bool on)
+{
+    const auto command = static_cast<std::uint16_t>(vm_pci_command(memory.pci) & ~PCI_COMMAND_MEMORY);
+    vm_pci_set_command(memory.pci, on ? command | PCI_COMMAND_MEMORY : command);
+}
+
+std::vector<Asked> asked_of_kernel()
+{
+    std::ifstream file(log_path());
+    std::vector<Asked> lines;
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream text(line);
+        const std::vector<std::string> words{std::istream_iterator<std::string>(text), {}};
+        if (words.size() >= 3)
+            lines.push_back({line, std::stoi(words[words.size() - 2]), std::stoll(words.back())});
+    }
+    return lines;
+}
+
+int vfio_dmabufs()
+{
+    std::ifstream file("/sys/kernel/debug/dma_buf/bufinfo");
+    int count = 0;
+    for (std::string line; std::getline(file, line);)
+        count += line.find("vfio") != std::string::npos;
+    return count;
+}
+
+int write_sysfs(const std::string &path, const std::string &text)
+{
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file)
+        return errno;
+    return ::write(file.get(), text.data(), text.size()) < 0 ? errno : 0;
+}
+
+/// Files that QEMU's displays keep: sockets of consumers that have left, surfaces of QEMU's, dma-bufs of
+/// Mesa.
+static bool is_displays_own(const std::string &target)
+{
+    return target.starts_with("socket:") || target.starts_with("/memfd:displaysurface") ||
+           target.find("dmabuf") != std::string::npos;
+}
+
+Baseline::Baseline(Stage &stage, const Viewer &viewer) : first_(look(stage, viewer)) {}
+
+Baseline::Count Baseline::look(Stage &stage, const Viewer &viewer)
+{
+    const Held held = stage.machine.held();
+    const Json totals = stage.machine.stats()["totals"];
+    Count count{held.maps, vfio_dmabufs(), gem_count(viewer.pid()), totals["live"], totals["tombstones"], {}};
+    for (const auto &target : held.targets) {
+        if (!is_displays_own(target))
+            count.files.insert(target);
+    }
+    return count;
+}
+
+bool Baseline::again(const Count &now) const
+{
+    for (const char *kept : {"gem_handles", "framebuffers"}) {
+        if (now.viewer.value(kept, Json()) != first_.viewer.value(kept, Json()))
+            return false;
+    }
+    return now.files.size() <= first_.files.size() && now.maps <= first_.maps + heap_maps &&
+           now.dmabufs == first_.dmabufs && now.live == first_.live && now.tombstones == first_.tombstones;
+}
+
+void Baseline::expect_again(Stage &stage, const Viewer &viewer) const
+{
+    constexpr int limit_ms = 6'000;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience(limit_ms));
+    Count now = look(stage, viewer);
+    while (!again(now) && std::chrono::steady_clock::now() < end) // a look takes its time
+        now = look(stage, viewer);
+    std::string more;
+    for (const auto &file : now.files) {
+        if (now.files.count(file) > first_.files.count(file))
+            more += file + " ";
+    }
+    EXPECT_TRUE(again(now)) << "more files: " << more << ", maps " << first_.maps << " then " << now.maps
+                            << ", VFIO dma-bufs " << first_.dmabufs << " then " << now.dmabufs << ", live "
+                            << now.live << ", tombstones " << now.tombstones << ", viewer "
+                            << first_.viewer.dump() << " then " << now.viewer.dump();
+    EXPECT_TRUE(first_.viewer.is_object()) << "gem-count says nothing";
+}
+
+void StageTest::SetUp()
+{
+    ASSERT_NE(stage_host(), "") << "VRAMLINK_VFIO_FLR names no device";
+    // A test that crashed may have left it at none.
+    write_sysfs("/sys/bus/pci/devices/" + stage_host() + "/reset_method", "default\n");
+}
+
+void StageTest::TearDown()
+{
+    std::filesystem::remove(log_path());
+}
+
+} // namespace vramlink::test

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// No CPU access to a revoked mapping: displays that read with the CPU (VNC, screendump, the copied plan) do
+// so in a loop while the memory goes away, by the guest's hand, which QEMU sees, and by the host's, which
+// nobody sees: the test borrows QEMU's own VFIO descriptor and turns memory decoding off behind its back. A
+// load from such a mapping is SIGBUS, and the end of the VM.
+
+#include "tests/device/rfb.hpp"
+#include "tests/device/stage.hpp"
+
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <ostream>
+#include <thread>
+
+namespace vramlink::test {
+namespace {
+
+constexpr std::uint32_t id = Stage::id;
+constexpr std::uint32_t width = 256, height = 256;
+
+/// A VNC client that wants all of every frame.
+class Reader {
+  public:
+    explicit Reader(const std::string &socket) : client_(socket)
+    {
+        EXPECT_TRUE(client_.connected());
+        thread_ = std::thread([this] {
+            while (!end_) {
+                client_.request(false);
+                if (!client_.update())
+                    break;
+                frames_++;
+            }
+        });
+    }
+    ~Reader()
+    {
+        end_ = true;
+        client_.hang_up();
+        thread_.join();
+    }
+    Reader(const Reader &) = delete;
+    Reader &operator=(const Reader &) = delete;
+    /// Waits for @p more frames.
+    [[nodiscard]] bool reads(int more) const
+    {
+        const int wanted = frames_ + more;
+        return eventually([&] { return frames_ >= wanted; });
+    }
+
+  private:
+    Rfb client_;
+    std::atomic<bool> end_ = false;
+    std::atomic<int> frames_ = 0;
+    std::thread thread_;
+};
+
+/// QEMU's VFIO device, by its own descriptor.
+class BehindItsBack {
+  public:
+    explicit BehindItsBack(pid_t qemu)
+    {
+        const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, qemu, 0)));
+        for (const auto &entry :
+             std::filesystem::directory_iterator("/proc/" + std::to_string(qemu) + "/fd")) {
+            std::error_code gone;
+            if (std::filesystem::read_symlink(entry.path(), gone).string().find("vfio-device") ==
+                std::string::npos)
+                continue;
+            const int number = std::stoi(entry.path().filename());
+            device_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+        }
+        EXPECT_TRUE(device_) << "QEMU has no VFIO device";
+        vfio_region_info config{};
+        config.argsz = sizeof(config);
+        config.index = VFIO_PCI_CONFIG_REGION_INDEX;
+        EXPECT_EQ(ioctl(device_.get(), VFIO_DEVICE_GET_REGION_INFO, &config), 0);
+        command_ = static_cast<off_t>(config.offset) + PCI_COMMAND;
+    }
+    [[nodiscard]] int fd() const { return device_.get(); }
+    void decode(bool on) const
+    {
+        std::uint16_t command = 0;
+        ASSERT_EQ(pread(device_.get(), &command, sizeof(command), command_), ssize_t{sizeof(command)});
+        command =
+            static_cast<std::uint16_t>(on ? command | PCI_COMMAND_MEMORY : command & ~PCI_COMMAND_MEMORY);
+        ASSERT_EQ(pwrite(device_.get(), &command, sizeof(command), command_), ssize_t{sizeof(command)});
+    }
+
+  private:
+    UniqueFd device_;
+    off_t command_ = 0;
+};
+
+struct Way {
+    const char *name;
+    std::uint64_t skip; ///< where the blob starts in its first page: inside of one it can only be copied
+    const char *plan;
+};
+
+void PrintTo(const Way &way, std::ostream *out)
+{
+    *out << way.name;
+}
+
+class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
+  protected:
+    VfioReads() : socket_(Rfb::new_socket()) {}
+    [[nodiscard]] Stage::Options options() const
+    {
+        return {.display = "none" + Rfb::server_argument(socket_)};
+    }
+    /// As Stage::show(), for either plan.
+    void show(Stage &stage, std::uint32_t seed)
+    {
+        picture_ = paint(width, height, seed);
+        auto entries = stage.entries_of(picture_);
+        if (GetParam().skip != 0)
+            entries = linear(stage.memory.address + GetParam().skip, picture_.bytes());
+        put(stage.machine, entries, picture_);
+        ASSERT_STREQ(answer_name(stage.gpu->create_blob(id, picture_.bytes(), entries)), "OK");
+        ASSERT_STREQ(answer_name(stage.gpu->set_scanout_blob(Ground::scanout_of(id, picture_))), "OK");
+        ASSERT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, width, height})), "OK");
+    }
+    static std::uint32_t flush(Stage &stage) { return stage.gpu->flush(id, {0, 0, width, height}); }
+
+    std::string socket_;
+    Picture picture_;
+};
+
+TEST_P(VfioReads, TheGuestTakesItAway)
+{
+    constexpr unsigned rounds = 15;
+    Stage stage(options());
+    const Reader reader(socket_);
+    for (unsigned round = 0; round < rounds; round++) {
+        show(stage, round);
+        ASSERT_EQ(stage.machine.blob(id)["view"], GetParam().plan) << stage.machine.blob(id).dump();
+        EXPECT_EQ(difference(picture_, screendump(stage.machine)), "");
+        stage.decode(false);
+        (void)screendump(stage.machine);
+        EXPECT_TRUE(reader.reads(1));
+        EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
+        stage.decode(true);
+        stage.clean_up();
+    }
+    EXPECT_EQ(stage.machine.stats()["totals"]["revocations"], rounds);
+}
+
+TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
+{
+    constexpr unsigned rounds = 15;
+    Stage stage(options());
+    const Reader reader(socket_);
+    const BehindItsBack device(stage.machine.pid());
+    for (unsigned round = 0; round < rounds; round++) {
+        show(stage, round);
+        ASSERT_EQ(stage.machine.blob(id)["view"], GetParam().plan);
+        std::thread thief([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(round));
+            device.decode(false);
+        });
+        // Each of these reads, and VNC's timer meanwhile.
+        EXPECT_TRUE(eventually([&] {
+            (void)flush(stage);
+            return stage.machine.blob(id)["state"] == "revoked";
+        })) << "round "
+            << round;
+        thief.join();
+        EXPECT_NE(stage.machine.blob(id).value("revoked", "").find("did not answer"), std::string::npos)
+            << stage.machine.blob(id).dump();
+        (void)screendump(stage.machine);
+        EXPECT_TRUE(reader.reads(1));
+        device.decode(true);
+        stage.clean_up();
+    }
+    show(stage, rounds);
+    EXPECT_EQ(difference(picture_, screendump(stage.machine)), "");
+}
+
+/// Nobody flushes: a screendump and VNC's timer are the first to read.
+TEST_P(VfioReads, TheHostTakesItAwayBetweenTwoFrames)
+{
+    Stage stage(options());
+    const Reader reader(socket_);
+    const BehindItsBack device(stage.machine.pid());
+    show(stage, 1);
+    device.decode(false);
+    (void)screendump(stage.machine);
+    EXPECT_TRUE(reader.reads(3));
+    if (GetParam().skip == 0) {
+        EXPECT_TRUE(eventually([&] { return stage.machine.blob(id)["state"] == "revoked"; }));
+    } else {
+        EXPECT_EQ(stage.machine.blob(id)["state"], "backed")
+            << "it has pixels of its own until the next flush";
+    }
+    device.decode(true);
+    stage.clean_up();
+    show(stage, 2);
+    EXPECT_EQ(difference(picture_, screendump(stage.machine)), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Vfio, VfioReads,
+                         testing::Values(Way{"Mapped", 0, "mapped"}, Way{"Copied", 64, "copied"}),
+                         [](const auto &row) { return std::string(row.param.name); });
+
+std::int64_t us_of(const std::function<void()> &work)
+{
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+        .count();
+}
+
+/// Why views are read by loads: system calls that read the same memory do not, or do it slowly.
+TEST(VfioMemory, SystemCallsThatReadIt)
+{
+    constexpr std::size_t size = 1 << 20;
+    ASSERT_NE(stage_host(), "");
+    Stage stage({.display = "none"});
+    const BehindItsBack device(stage.machine.pid());
+    vfio_region_info region{};
+    region.argsz = sizeof(region);
+    region.index = Stage::memory_bar;
+    ASSERT_EQ(ioctl(device.fd(), VFIO_DEVICE_GET_REGION_INFO, &region), 0);
+    const auto at = static_cast<off_t>(region.offset);
+    void *bar = mmap(nullptr, size, PROT_READ, MAP_SHARED, device.fd(), at);
+    ASSERT_NE(bar, MAP_FAILED);
+    std::vector<std::byte> target(size);
+    const iovec to{target.data(), size};
+    const iovec from{bar, size};
+    EXPECT_EQ(process_vm_readv(getpid(), &to, 1, &from, 1, 0), -1);
+    EXPECT_EQ(errno, EFAULT);
+    const auto loads = us_of([&] { std::memcpy(target.data(), bar, size); });
+    const auto calls = us_of([&] { EXPECT_EQ(pread(device.fd(), target.data(), size, at), ssize_t{size}); });
+    printf("# 1 MiB by loads %lld us, by pread() %lld us\n", static_cast<long long>(loads),
+           static_cast<long long>(calls));
+    device.decode(false);
+    EXPECT_EQ(pread(device.fd(), target.data(), size, at), -1);
+    EXPECT_EQ(errno, EIO);
+    device.decode(true);
+    munmap(bar, size);
+}
+
+} // namespace
+} // namespace vramlink::test
