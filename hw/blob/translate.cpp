@@ -201,8 +201,11 @@ Answer<Translated> translate_entries(const TranslateContext &context, uint64_t s
         return refuse(VRL_ERR_INVALID_PARAMETER,
                       fmt::format("{} entries; 1 to {} are allowed", entries.size(), context.max_entries));
     // Sizes in the last page below 2^64 cannot be rounded up; no guest has that much.
-    if (size > std::numeric_limits<uint64_t>::max() - page_size())
+    if (size > std::numeric_limits<uint64_t>::max() - page_size()) {
+        if (auto checked = check_entries(size, entries); !checked)
+            return std::unexpected(std::move(checked.error()));
         return refuse(VRL_ERR_INVALID_PARAMETER, fmt::format("a blob of {} bytes", size));
+    }
     Translation translation(context);
     auto translated = translate_all(translation, size, entries);
     // What is wrong with the list itself counts first.

@@ -172,6 +172,8 @@ TEST(Translate, WhatIsWrongWithTheListCountsBeforeWhatItNames)
     EXPECT_TRUE(bench.vmm.logged("entry 2 at"));
     EXPECT_EQ(bench.create(2, 3 * page, {good, nowhere}), VRL_ERR_INVALID_PARAMETER);
     EXPECT_TRUE(bench.vmm.logged("2 entries cover"));
+    EXPECT_EQ(bench.create(4, ~0ULL, {good}), VRL_ERR_INVALID_PARAMETER);
+    EXPECT_TRUE(bench.vmm.logged("1 entries cover"));
     EXPECT_EQ(bench.create(3, page, {good, empty}), VRL_ERR_INVALID_PARAMETER); // not needed, and wrong
 }
 
