@@ -108,8 +108,8 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format)
            format == PIXMAN_BE_a8r8g8b8;
 }
 
-/* QEMU keeps the list of listeners to itself, but who joins stands at its head and sees the others behind (QEMU:
- * ui/console.c, register_displaychangelistener()). Without a console a listener is shown nothing. */
+/* QEMU keeps the list of listeners to itself, but who joins stands at its head and sees the others behind
+ * (QEMU: ui/console.c, register_displaychangelistener()). Without a console a listener is shown nothing. */
 unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room)
 {
     static const DisplayChangeListenerOps ops = {.dpy_name = "vramlink"};

@@ -9,8 +9,8 @@
  * DisplayChangeListener, and the connection among its members, by their class pointers. A socket is shut
  * down, since closing a connection of GDBus waits for what it is writing.
  *
- * Who hangs: the kernel counts the bytes that the other side has not read (SIOCOUTQ). Where everybody has read
- * everything and one still holds the buffer, it cannot be told which: then all are cut off.
+ * Who hangs: the kernel counts the bytes that the other side has not read (SIOCOUTQ). Where everybody has
+ * read everything and one still holds the buffer, it cannot be told which: then all are cut off.
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -103,9 +103,10 @@ static void cut(VramGPU *vg, const Consumer *consumer)
     g_autofree char *sentence = NULL;
 
     getsockopt(consumer->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    sentence = g_strdup_printf("the display of process %d is cut off: it was told to let go of a buffer and %d "
-                               "bytes of what it was sent are unread after 500 ms",
-                               (int)peer.pid, consumer->unread);
+    sentence =
+        g_strdup_printf("the display of process %d is cut off: it was told to let go of a buffer and %d "
+                        "bytes of what it was sent are unread after 500 ms",
+                        (int)peer.pid, consumer->unread);
     vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
     shutdown(consumer->socket, SHUT_RDWR);
 }

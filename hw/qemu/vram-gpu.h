@@ -106,7 +106,7 @@ typedef struct VramGPU {
     char *prime_node;   /* property prime-node: "auto", "off", or a DRM device's path */
     char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
     struct vrl_layouts *layouts;
-    bool show_mapped;  /* property show-mapped: displays get no dma-buf */
+    bool show_mapped; /* property show-mapped: displays get no dma-buf */
     uint32_t
         flip_away_ms;  /* property flip-away-ms: how long the guest's own release of a shown blob may take */
     uint32_t still_ms; /* property still-ms: how long copying a still may take; 0: no stills */

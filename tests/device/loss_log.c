@@ -6,8 +6,8 @@
  *   VRAMLINK_TEST_LOSS_LOG=FILE   lines "config ADDRESS LENGTH VALUE dmabufs ns", "reset dmabufs ns" and
  *                                 "hot-reset dmabufs ns"; ns is how long the kernel took
  *
- *   VRAMLINK_TEST_AF=1            the device's config space has an Advanced Features capability with a function
- *                                 level reset, which no device that QEMU emulates has: the kernel ignores it
+ *   VRAMLINK_TEST_AF=1            the device's config space has an Advanced Features capability with a
+ * function level reset, which no device that QEMU emulates has: the kernel ignores it
  *
  * The dma-bufs are counted in debugfs (Linux: drivers/dma-buf/dma-buf.c), so those that only an importer
  * holds count, too.
@@ -91,7 +91,8 @@ static void forge_af(int fd, uint8_t *data, size_t size, uint64_t offset)
     static uint8_t first;
     uint8_t capability[6] = {PCI_CAP_ID_AF, 0, sizeof(capability), PCI_AF_CAP_TP | PCI_AF_CAP_FLR, 0, 0};
 
-    if (!first && pread(fd, &first, 1, ((off64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + PCI_CAPABILITY_LIST) != 1)
+    if (!first &&
+        pread(fd, &first, 1, ((off64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + PCI_CAPABILITY_LIST) != 1)
         return;
     capability[PCI_CAP_LIST_NEXT] = first;
     for (size_t i = 0; i < size; i++) {

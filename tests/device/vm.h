@@ -51,8 +51,8 @@ void vm_write(struct vm *vm, uint64_t gpa, const void *data, size_t size);
 uint64_t vm_alloc(struct vm *vm, size_t size);
 void vm_free(struct vm *vm, uint64_t gpa);
 
-/* The PCI function slot.0 of bus 0; NULL when there is none. 32 slots further are those of the next bus. Freed
- * with the vm. */
+/* The PCI function slot.0 of bus 0; NULL when there is none. 32 slots further are those of the next bus.
+ * Freed with the vm. */
 struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot);
 /* Gives the BAR an address and returns it. */
 uint64_t vm_pci_map_bar(struct vm_pci *pci, int bar, uint64_t *size);

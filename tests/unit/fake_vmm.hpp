@@ -87,8 +87,8 @@ class FakeVmm {
     bool iommu = false;                    ///< what answers is one
     std::map<uint32_t, uint32_t> scanouts; ///< by blob id: a bit for each
     uint64_t translations = 0;
-    uint32_t hanging = 0;  ///< consumers that cut_off() finds
-    uint32_t cut_offs = 0; ///< how often it was asked for
+    uint32_t hanging = 0;                     ///< consumers that cut_off() finds
+    uint32_t cut_offs = 0;                    ///< how often it was asked for
     std::function<void(uint32_t)> on_release; ///< sees what is still open while consumers let go
     std::vector<Release> releases;
     bool keep_notes = false; ///< keeping them allocates

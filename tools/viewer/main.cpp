@@ -116,7 +116,8 @@ class Viewer {
             Log::info("QEMU is asked for the mapped picture (show-mapped)");
     }
 
-    /// After the connection ended, and after an attempt that failed. Whoever was cut off comes back once more.
+    /// After the connection ended, and after an attempt that failed. Whoever was cut off comes back once
+    /// more.
     void lost(const std::string &reason)
     {
         const bool starting = !was_connected() && g_get_monotonic_time() < give_up_at_;
