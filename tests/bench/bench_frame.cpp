@@ -22,21 +22,12 @@ std::int64_t monotonic_us()
     return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
-/// As Linux flushes a blob. QEMU 10's own device never answers a flush without a fence while a display holds
-/// the frame: it starts the command again each time the display lets go.
-Bytes fenced_flush_bytes(std::uint32_t id, FrameSize size)
-{
-    Bytes flush = flush_bytes(id, size);
-    reinterpret_cast<virtio_gpu_ctrl_hdr *>(flush.data())->flags = VIRTIO_GPU_FLAG_FENCE;
-    return flush;
-}
-
 double first_frame_us(Desk &desk, std::uint32_t id, const std::vector<Entry> &entries, FrameSize size)
 {
     const int before = stuck_consumer_scanouts(desk.consumer.get());
     std::int64_t rung = 0;
     desk.run({create_blob_bytes(id, size.bytes(), static_cast<std::uint32_t>(entries.size()), entries),
-              set_scanout_bytes(id, size), fenced_flush_bytes(id, size)},
+              set_scanout_bytes(id, size), flush_bytes(id, size)},
              {.rings = [&] { rung = monotonic_us(); }, .answered = {}});
     require(eventually([&] { return stuck_consumer_scanouts(desk.consumer.get()) > before; }),
             "the consumer was handed no dma-buf");

@@ -101,8 +101,10 @@ Bytes set_scanout_bytes(std::uint32_t id, FrameSize size)
 
 Bytes flush_bytes(std::uint32_t id, FrameSize size)
 {
-    return bytes_of(virtio_gpu_resource_flush{
-        header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), {0, 0, size.width, size.height}, id, 0});
+    virtio_gpu_resource_flush command{
+        header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), {0, 0, size.width, size.height}, id, 0};
+    command.hdr.flags = VIRTIO_GPU_FLAG_FENCE;
+    return bytes_of(command);
 }
 
 Bytes transfer_bytes(std::uint32_t id)
