@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -34,10 +35,11 @@ Result<void> fill(Mapping &reservation, const ExtentList &memory)
 
 } // namespace
 
-MappedView::MappedView(Mapping reservation, uint64_t length, Charge charge) noexcept
+MappedView::MappedView(Mapping reservation, uint64_t guarded, Charge charge) noexcept
     : CpuView(reservation.data()), charge_(std::move(charge)), reservation_(std::move(reservation))
 {
-    range_.watch(reservation_.data(), length);
+    if (guarded > 0)
+        range_.watch(reservation_.data(), guarded);
 }
 
 Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budget &maps)
@@ -53,8 +55,12 @@ Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budg
         return std::unexpected(std::move(reservation.error()));
     if (auto filled = fill(*reservation, memory); !filled)
         return std::unexpected(std::move(filled.error()));
+    // RAM stays; reading it needs no guard, which costs system calls.
+    const auto regions = memory.regions();
+    const bool may_go = std::any_of(regions.begin(), regions.end(),
+                                    [](const auto &region) { return region->kind == RegionKind::VfioBar; });
     return std::unique_ptr<CpuView>(
-        new MappedView(std::move(*reservation), page_up(memory.length()), std::move(*charge)));
+        new MappedView(std::move(*reservation), may_go ? page_up(memory.length()) : 0, std::move(*charge)));
 }
 
 } // namespace vramlink

@@ -30,11 +30,11 @@ class MappedView final : public CpuView {
     [[nodiscard]] bool lost() const noexcept override { return range_.lost(); }
 
   private:
-    MappedView(Mapping reservation, uint64_t length, Charge charge) noexcept;
+    MappedView(Mapping reservation, uint64_t guarded, Charge charge) noexcept;
 
     Charge charge_; // given back after the reservation is unmapped: members die from the last to the first
     Mapping reservation_;
-    GuardedRange range_; ///< the extents
+    GuardedRange range_; ///< the extents, where one of them lies in a VFIO device's memory
 };
 
 } // namespace vramlink
