@@ -178,8 +178,11 @@ void checking_consumer_run(int display, const char *device, struct storm_board *
     struct checker *c = g_new0(struct checker, 1);
 
     *c = (struct checker){.device = device, .board = board, .dmabuf = -1, .importer = -1};
-    if (!dbus_listener_new(display, 0, on_message, c))
+    const struct dbus_listener *listener = dbus_listener_new(display, 0, on_message, c);
+
+    if (!listener)
         return;
-    for (;;)
-        pause();
+    /* Who holds a buffer for too long is cut off; another one is started then. */
+    while (!dbus_listener_closed(listener))
+        g_usleep(50 * 1000);
 }

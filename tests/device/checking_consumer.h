@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* For a process of its own. @display: as for stuck_consumer_new(). @device: the importing PCI device.
- * Returns, with a sentence on stderr, when QEMU does not let it in; otherwise the process has to be killed.
+ * Returns when QEMU does not let it in, with a sentence on stderr, and when QEMU has hung up.
  */
 void checking_consumer_run(int display, const char *device, struct storm_board *board);
 

@@ -129,6 +129,11 @@ void dbus_listener_free(struct dbus_listener *l)
     g_free(l);
 }
 
+gboolean dbus_listener_closed(const struct dbus_listener *l)
+{
+    return g_dbus_connection_is_closed(l->listener);
+}
+
 const char *dbus_listener_call(GDBusMessage *message, gboolean incoming)
 {
     const char *interface = g_dbus_message_get_interface(message);

@@ -23,6 +23,9 @@ void dbus_listener_free(struct dbus_listener *listener);
 /* Calls a method of the console. FALSE, with a sentence on stderr, when QEMU refuses. */
 gboolean dbus_listener_ask(struct dbus_listener *listener, const char *method, GVariant *arguments);
 
+/* TRUE when QEMU has hung up on the listener. */
+gboolean dbus_listener_closed(const struct dbus_listener *listener);
+
 /* The member that an incoming call to the listener names; NULL for any other message. */
 const char *dbus_listener_call(GDBusMessage *message, gboolean incoming);
 /* Answers such a call, if an answer is expected. */
