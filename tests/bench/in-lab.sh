@@ -6,13 +6,9 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-bound=$("${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/bind-vfio")
-VRAMLINK_VFIO=$(echo "$bound" | cut -d ' ' -f 1 | sort | tr '\n' ' ')
-export VRAMLINK_VFIO
+# shellcheck source=tests/lab/l1/device-env
+. "${VRAMLINK_LAB_L1:-/vramlink/src/tests/lab/l1}/device-env"
+bind_gpus
 [ -e /dev/udmabuf ] || modprobe udmabuf
 echo 65536 >/sys/module/udmabuf/parameters/list_limit
-export TMPDIR=/run
-export QTEST_QEMU_BINARY=qemu-system-x86_64
-export VRAMLINK_PLUGIN="$here/qemu-vramlink.so"
-export VRAMLINK_SLOW=5
 exec "$here/bench-device" --vfio --out /out/lab.json "$@"

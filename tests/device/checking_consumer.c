@@ -2,6 +2,7 @@
 #include "checking_consumer.h"
 
 #include "dbus_listener.h"
+#include "vfio_files.h"
 
 #include <gio/gunixfdlist.h>
 
@@ -25,20 +26,6 @@ struct checker {
     /* as of the moment when the frame was handed over */
     uint32_t late;
 };
-
-static bool from_vfio(int dmabuf)
-{
-    char path[64], line[128];
-    bool found = false;
-
-    g_snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", dmabuf);
-    FILE *info = fopen(path, "re");
-    while (info && fgets(line, sizeof(line), info))
-        found |= g_str_has_prefix(line, "exp_name:\tvfio");
-    if (info)
-        fclose(info);
-    return found;
-}
 
 static void let_go(struct checker *c)
 {
@@ -83,7 +70,7 @@ static void take(struct checker *c, GDBusMessage *message)
     if (width != STORM_WIDTH || height != STORM_HEIGHT || fourcc != FOURCC_XR24)
         return; /* a surface of QEMU's own */
     c->dmabuf = g_unix_fd_list_get(g_dbus_message_get_unix_fd_list(message), 0, NULL);
-    if (from_vfio(c->dmabuf))
+    if (fd_is_vfio_dmabuf(c->dmabuf))
         attach(c);
 }
 

@@ -8,6 +8,8 @@
  *
  * An attachment that fails fails the import, with its errno. Thread: one, the viewer's.
  */
+#include "vfio_files.h"
+
 #include <drm.h>
 #include <drm_mode.h>
 
@@ -31,20 +33,6 @@ static struct import {
     uint32_t handle; /* 0: closed */
     uint32_t framebuffers[FRAMEBUFFERS];
 } imports[IMPORTS];
-
-static bool from_vfio(int dmabuf)
-{
-    char path[64], line[128];
-    bool found = false;
-
-    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", dmabuf);
-    FILE *info = fopen(path, "re");
-    while (info && fgets(line, sizeof(line), info))
-        found |= strncmp(line, "exp_name:\tvfio", strlen("exp_name:\tvfio")) == 0;
-    if (info)
-        fclose(info);
-    return found;
-}
 
 static struct import *import_of_handle(uint32_t handle)
 {
@@ -141,7 +129,7 @@ static int follow(const char *device, unsigned long request, void *argument)
     switch (request) {
     case DRM_IOCTL_PRIME_FD_TO_HANDLE: {
         const struct drm_prime_handle *prime = argument;
-        return from_vfio(prime->fd) ? attach(device, prime->fd, prime->handle) : 0;
+        return fd_is_vfio_dmabuf(prime->fd) ? attach(device, prime->fd, prime->handle) : 0;
     }
     case DRM_IOCTL_MODE_ADDFB2:
         framebuffer_added(argument);

@@ -12,6 +12,8 @@
  * The dma-bufs are counted in debugfs (Linux: drivers/dma-buf/dma-buf.c), so those that only an importer
  * holds count, too.
  */
+#include "vfio_files.h"
+
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
@@ -24,13 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
-
-/* vfio-pci: the region's index is in the upper bits of the file offset (Linux:
- * include/linux/vfio_pci_core.h). */
-#define REGION_OF(offset) ((uint64_t)(offset) >> 40)
-#define OFFSET_IN_REGION(offset) ((uint64_t)(offset) & ((1ull << 40) - 1))
 
 static const char *log_path(void)
 {
@@ -48,26 +44,6 @@ static int vfio_dmabufs(void)
     if (file)
         fclose(file);
     return file ? count : -1;
-}
-
-static bool is_vfio_device(int fd)
-{
-    char link[64], target[256];
-
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    const ssize_t length = readlink(link, target, sizeof(target) - 1);
-    if (length < 0)
-        return false;
-    target[length] = '\0';
-    return strstr(target, "vfio-device") != NULL;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000ll + now.tv_nsec;
 }
 
 static void append(const char *what, int dmabufs, int64_t ns)
@@ -92,7 +68,8 @@ static void forge_af(int fd, uint8_t *data, size_t size, uint64_t offset)
     uint8_t capability[6] = {PCI_CAP_ID_AF, 0, sizeof(capability), PCI_AF_CAP_TP | PCI_AF_CAP_FLR, 0, 0};
 
     if (!first &&
-        pread(fd, &first, 1, ((off64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + PCI_CAPABILITY_LIST) != 1)
+        pread(fd, &first, 1,
+              ((off64_t)VFIO_PCI_CONFIG_REGION_INDEX << VFIO_REGION_SHIFT) + PCI_CAPABILITY_LIST) != 1)
         return;
     capability[PCI_CAP_LIST_NEXT] = first;
     for (size_t i = 0; i < size; i++) {
@@ -112,9 +89,9 @@ ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
         *(void **)&real = dlsym(RTLD_NEXT, "pread64");
     const ssize_t result = real(fd, data, size, offset);
     if (result > 0 && !inside && getenv("VRAMLINK_TEST_AF") &&
-        REGION_OF(offset) == VFIO_PCI_CONFIG_REGION_INDEX && is_vfio_device(fd)) {
+        VFIO_REGION_OF(offset) == VFIO_PCI_CONFIG_REGION_INDEX && fd_is_vfio_device(fd)) {
         inside = true;
-        forge_af(fd, data, (size_t)result, OFFSET_IN_REGION(offset));
+        forge_af(fd, data, (size_t)result, VFIO_OFFSET_IN_REGION(offset));
         inside = false;
     }
     return result;
@@ -136,16 +113,16 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "pwrite64");
-    if (!log_path() || REGION_OF(offset) != VFIO_PCI_CONFIG_REGION_INDEX || size > sizeof(value) ||
-        !is_vfio_device(fd))
+    if (!log_path() || VFIO_REGION_OF(offset) != VFIO_PCI_CONFIG_REGION_INDEX || size > sizeof(value) ||
+        !fd_is_vfio_device(fd))
         return real(fd, data, size, offset);
     memcpy(&value, data, size);
-    snprintf(what, sizeof(what), "config 0x%llx %zu 0x%x", (unsigned long long)OFFSET_IN_REGION(offset), size,
-             value);
+    snprintf(what, sizeof(what), "config 0x%llx %zu 0x%x", (unsigned long long)VFIO_OFFSET_IN_REGION(offset),
+             size, value);
     const int dmabufs = vfio_dmabufs();
-    const int64_t start = now_ns();
+    const int64_t start = monotonic_ns();
     const ssize_t result = real(fd, data, size, offset);
-    append(what, dmabufs, now_ns() - start);
+    append(what, dmabufs, monotonic_ns() - start);
     return result;
 }
 
@@ -162,8 +139,8 @@ int ioctl(int fd, unsigned long request, ...)
     if (!log_path() || (request != VFIO_DEVICE_RESET && request != VFIO_DEVICE_PCI_HOT_RESET))
         return real(fd, request, argument);
     const int dmabufs = vfio_dmabufs();
-    const int64_t start = now_ns();
+    const int64_t start = monotonic_ns();
     const int result = real(fd, request, argument);
-    append(request == VFIO_DEVICE_RESET ? "reset" : "hot-reset", dmabufs, now_ns() - start);
+    append(request == VFIO_DEVICE_RESET ? "reset" : "hot-reset", dmabufs, monotonic_ns() - start);
     return result;
 }

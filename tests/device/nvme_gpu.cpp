@@ -63,9 +63,14 @@ void NvmeGpu::open_bridge()
     vm_pci_set_command(bridge_, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-void NvmeGpu::power_up()
+void NvmeGpu::enable_memory(Machine &machine, std::uint64_t registers)
 {
     constexpr std::uint32_t pmr_control = 0xe04, pmr_enable = 1; // NVM Express 1.4, 3.1.16
+    machine.write(registers + pmr_control, {pmr_enable});
+}
+
+void NvmeGpu::power_up()
+{
     const auto command = vm_pci_command(pci_);
     vm_pci_set_command(pci_, static_cast<std::uint16_t>(command & ~PCI_COMMAND_MEMORY));
     for (const auto &[bar, address] : {std::pair{registers_bar, registers}, {memory_bar, home}}) {
@@ -73,7 +78,7 @@ void NvmeGpu::power_up()
         vm_pci_move_bar(pci_, bar + 1, 0); // the upper half
     }
     vm_pci_set_command(pci_, static_cast<std::uint16_t>(command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
-    machine_.write(registers + pmr_control, {pmr_enable});
+    enable_memory(machine_, registers);
 }
 
 void NvmeGpu::memory_off()
@@ -105,10 +110,7 @@ void NvmeGpu::move_away()
 
 void NvmeGpu::reset_bus()
 {
-    const auto control = vm_pci_config_readw(bridge_, PCI_BRIDGE_CONTROL);
-    vm_pci_config_writew(bridge_, PCI_BRIDGE_CONTROL,
-                         static_cast<std::uint16_t>(control | PCI_BRIDGE_CTL_BUS_RESET));
-    vm_pci_config_writew(bridge_, PCI_BRIDGE_CONTROL, control);
+    vm_pci_reset_bus(bridge_);
 }
 
 void NvmeGpu::unplug()

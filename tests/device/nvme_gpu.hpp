@@ -26,6 +26,9 @@ class NvmeGpu {
     enum class At { RootBus, BehindBridge };
     [[nodiscard]] static std::string device(At at = At::RootBus);
 
+    /// Turns its memory region on; @p registers is where BAR 0 lies.
+    static void enable_memory(Machine &machine, std::uint64_t registers);
+
     /// Powers it up.
     explicit NvmeGpu(Machine &machine, At at = At::RootBus);
 

@@ -31,7 +31,7 @@ Machine::Options machine_options(const Stage::Options &options)
             ? "-device pcie-root-port,id=root,chassis=1,addr=" + std::to_string(Stage::slot) + " "
             : "";
     const std::string place = options.root_port ? ",bus=root" : ",addr=" + std::to_string(Stage::slot);
-    return {.devices = port + "-device vfio-pci,id=gpu,host=" + stage_host() + place + Viewer::door(),
+    return {.devices = port + "-device vfio-pci,id=gpu,host=" + NvmeGpu::host() + place + Viewer::door(),
             .gpu = "virtio-gpu-vram-pci,id=vram0" + options.gpu_options,
             .display = options.display,
             .preload = loss_library(),
@@ -40,12 +40,6 @@ Machine::Options machine_options(const Stage::Options &options)
 }
 
 } // namespace
-
-std::string stage_host()
-{
-    const char *host = std::getenv("VRAMLINK_VFIO_FLR");
-    return host != nullptr ? host : "";
-}
 
 Stage::Stage(const Options &chosen)
     : options(chosen), machine(machine_options(chosen)), gpu(std::make_unique<Gpu>(machine))
@@ -57,14 +51,12 @@ Stage::Stage(const Options &chosen)
 
 void Stage::power_up()
 {
-    constexpr std::uint32_t pmr_control = 0xe04;
-    constexpr std::uint32_t pmr_enable = 1;
     const unsigned place = port != nullptr ? behind_port : slot;
     if (port != nullptr)
         vm_pci_open_bridge(port);
     memory = machine.map_bar(place, memory_bar);
     const Machine::Bar registers = machine.map_bar(place, 0);
-    machine.write(registers.address + pmr_control, {pmr_enable});
+    NvmeGpu::enable_memory(machine, registers.address);
 }
 
 std::vector<Entry> Stage::entries_of(const Picture &picture) const
@@ -176,9 +168,9 @@ void Baseline::expect_again(Stage &stage, const Viewer &viewer) const
 
 void StageTest::SetUp()
 {
-    ASSERT_NE(stage_host(), "") << "VRAMLINK_VFIO_FLR names no device";
+    ASSERT_NE(NvmeGpu::host(), "") << "VRAMLINK_VFIO_FLR names no device";
     // A test that crashed may have left it at none.
-    write_sysfs("/sys/bus/pci/devices/" + stage_host() + "/reset_method", "default\n");
+    write_sysfs("/sys/bus/pci/devices/" + NvmeGpu::host() + "/reset_method", "default\n");
 }
 
 void StageTest::TearDown()

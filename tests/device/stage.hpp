@@ -2,13 +2,13 @@
 //
 // Stage: a guest's GPU whose memory can be lost in every way, and what the host holds of it.
 //
-// The "GPU" is an NVMe controller with a persistent memory region (BAR 4), the emulated device that has
-// memory, a function level reset and power management; $VRAMLINK_VFIO_FLR is its PCI address on the host.
+// The "GPU" is that of nvme_gpu.hpp, with a viewer and a log of what QEMU asks the kernel.
 
 #ifndef VRAMLINK_TESTS_DEVICE_STAGE_HPP
 #define VRAMLINK_TESTS_DEVICE_STAGE_HPP
 
 #include "tests/device/ground.hpp"
+#include "tests/device/nvme_gpu.hpp"
 #include "tests/device/viewer.hpp"
 #include "vramlink/unique_fd.hpp"
 
@@ -20,9 +20,6 @@
 #include <vector>
 
 namespace vramlink::test {
-
-/// The PCI address of the GPU on the host; "" when there is none.
-[[nodiscard]] std::string stage_host();
 
 struct Stage {
     static constexpr std::uint32_t id = 10; ///< of the blob that show() makes

@@ -109,7 +109,7 @@ class OnlyHotReset {
     OnlyHotReset &operator=(const OnlyHotReset &) = delete;
 
   private:
-    static std::string file() { return "/sys/bus/pci/devices/" + stage_host() + "/reset_method"; }
+    static std::string file() { return "/sys/bus/pci/devices/" + NvmeGpu::host() + "/reset_method"; }
     bool wanted_;
 };
 

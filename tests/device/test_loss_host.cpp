@@ -35,9 +35,9 @@ class VfioHost : public StageTest {};
 class Unbinding {
   public:
     Unbinding()
-        : driver_(std::filesystem::canonical("/sys/bus/pci/devices/" + stage_host() + "/driver")),
+        : driver_(std::filesystem::canonical("/sys/bus/pci/devices/" + NvmeGpu::host() + "/driver")),
           done_(std::async(std::launch::async,
-                           [file = driver_ + "/unbind"] { return write_sysfs(file, stage_host()); }))
+                           [file = driver_ + "/unbind"] { return write_sysfs(file, NvmeGpu::host()); }))
     {
     }
     /// The driver has the device again, for whoever comes next.
@@ -46,7 +46,7 @@ class Unbinding {
         if (done_.valid()) {
             EXPECT_EQ(done_.get(), 0);
         }
-        EXPECT_EQ(write_sysfs(driver_ + "/bind", stage_host()), 0);
+        EXPECT_EQ(write_sysfs(driver_ + "/bind", NvmeGpu::host()), 0);
     }
     Unbinding(const Unbinding &) = delete;
     Unbinding &operator=(const Unbinding &) = delete;
@@ -97,7 +97,7 @@ TEST_P(VfioHostUnbinds, TheGpuGoesWhenTheGuestAgrees)
     }
     stage.machine.qmp(
         {{"execute", "device_add"},
-         {"arguments", {{"driver", "vfio-pci"}, {"id", "again"}, {"host", stage_host()}, {"addr", "5"}}}});
+         {"arguments", {{"driver", "vfio-pci"}, {"id", "again"}, {"host", NvmeGpu::host()}, {"addr", "5"}}}});
     stage.power_up();
     stage.show(picture(2));
     EXPECT_TRUE(viewer.shows("dmabuf"));

@@ -230,7 +230,7 @@ std::int64_t us_of(const std::function<void()> &work)
 TEST(VfioMemory, SystemCallsThatReadIt)
 {
     constexpr std::size_t size = 1 << 20;
-    ASSERT_NE(stage_host(), "");
+    ASSERT_NE(NvmeGpu::host(), "");
     Stage stage({.display = "none"});
     const BehindItsBack device(stage.machine.pid());
     vfio_region_info region{};

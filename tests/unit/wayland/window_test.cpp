@@ -97,6 +97,16 @@ class Window : public ::testing::Test {
         presenter->scanout_dmabuf(frame_of(fd));
         presenter->update_dmabuf(damage, Completion([this] { ++answered; }));
     }
+    /// Opens the window; the compositor keeps what it has been shown from then on.
+    void show_b_while_a_is_held()
+    {
+        open();
+        show(a);
+        ASSERT_TRUE(answers(1));
+        set(&FakeCompositor::State::releases, false);
+        show(b);
+        ASSERT_TRUE(until([this] { return commits() == 3; }));
+    }
     bool answers(int wanted)
     {
         return until([&] { return answered >= wanted; });
@@ -146,12 +156,7 @@ TEST_F(Window, TheGuestWaitsForTheCompositorToAskForAFrame)
 
 TEST_F(Window, TheGuestWaitsForTheReleaseOfTheBufferBefore)
 {
-    open();
-    show(a);
-    ASSERT_TRUE(answers(1));
-    set(&FakeCompositor::State::releases, false);
-    show(b);
-    ASSERT_TRUE(until([this] { return commits() == 3; }));
+    ASSERT_NO_FATAL_FAILURE(show_b_while_a_is_held());
     EXPECT_FALSE(until([this] { return answered > 1; }, moment_us)) << "a is still looked at";
     compositor->release_held();
     EXPECT_TRUE(answers(2));
@@ -177,12 +182,7 @@ TEST_F(Window, AHiddenWindowDoesNotStopTheGuest)
 
 TEST_F(Window, DisableLetsGoBeforeItReturns)
 {
-    open();
-    show(a);
-    ASSERT_TRUE(answers(1));
-    set(&FakeCompositor::State::releases, false);
-    show(b);
-    ASSERT_TRUE(until([this] { return commits() == 3; }));
+    ASSERT_NO_FATAL_FAILURE(show_b_while_a_is_held());
     presenter->disable();
     EXPECT_EQ(state().dmabufs_live, 0) << "not one main loop's turn later";
     EXPECT_FALSE(state().shows_dmabuf) << "the neutral frame";
