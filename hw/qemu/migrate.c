@@ -16,7 +16,7 @@
 #include "qemu/error-report.h"
 #include "system/runstate.h"
 
-#define BLOBS_VERSION 2
+#define BLOBS_VERSION 3
 
 /* A blob that came with the stream and is not in the table yet. */
 typedef struct Arrival {
@@ -243,7 +243,11 @@ static const VMStateDescription vmstate_blobs = {
     .name = "virtio-gpu/vramlink",
     .version_id = BLOBS_VERSION,
     .minimum_version_id = BLOBS_VERSION,
-    .fields = (const VMStateField[]){{.name = "blobs", .info = &blobs_info, .flags = VMS_SINGLE},
+    .fields = (const VMStateField[]){{.name = "scanouts",
+                                      .vmsd = &vram_vmstate_scanouts,
+                                      .size = sizeof(VramGPU),
+                                      .flags = VMS_STRUCT},
+                                     {.name = "blobs", .info = &blobs_info, .flags = VMS_SINGLE},
                                      VMSTATE_END_OF_LIST()},
 };
 
@@ -259,6 +263,7 @@ const VMStateDescription *vram_migration_vmstate(void)
     g_ptr_array_add(subsections, (gpointer)&vmstate_blobs);
     g_ptr_array_add(subsections, NULL);
     vmstate = *parent;
+    vmstate.fields = vram_migration_parent_fields(parent);
     vmstate.pre_save = pre_save;
     vmstate.post_save = post_save;
     vmstate.post_load = post_load;

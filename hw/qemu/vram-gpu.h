@@ -279,6 +279,11 @@ void vram_migration_update(VramGPU *vg);
 /* Drops what has arrived and is not in the table yet. */
 void vram_migration_forget(VramGPU *vg);
 
+/* --- migrate-parent.c: the parent's fields, of which its code saves and loads the first scanout only; all
+ * scanouts of a VramGPU. */
+const VMStateField *vram_migration_parent_fields(const VMStateDescription *parent);
+extern const VMStateDescription vram_vmstate_scanouts;
+
 /* --- console.c: screendumps of a console that shows a dma-buf. */
 void vram_console_hook(VramGPU *vg);
 /* The device goes: its consoles stay with their displays, unused, until the next device takes them. */
