@@ -85,13 +85,37 @@ Shape look_at(const ExtentList &memory)
     return shape;
 }
 
-std::string region_names(const ExtentList &memory)
+void append_region_names(std::string &to, const ExtentList &memory)
 {
     constexpr size_t shown = 4;
+    const auto regions = memory.regions();
+    for (size_t i = 0; i < regions.size() && i < shown; ++i) {
+        if (i > 0)
+            to += ", ";
+        to += regions[i]->name;
+    }
+    if (regions.size() > shown)
+        to += ", ...";
+}
+
+std::string region_names(const ExtentList &memory)
+{
     std::string names;
-    for (size_t i = 0; i < memory.regions().size() && i < shown; ++i)
-        names += (i > 0 ? ", " : "") + memory.regions()[i]->name;
-    return memory.regions().size() > shown ? names + ", ..." : names;
+    append_region_names(names, memory);
+    return names;
+}
+
+/// In one piece of memory and without a format to parse: each framebuffer that a guest creates comes here.
+std::string why_shared(const ExtentList &memory)
+{
+    constexpr size_t usual = 95;
+    std::string why;
+    why.reserve(usual);
+    why += std::to_string(memory.extents().size());
+    why += " ranges of ";
+    append_region_names(why, memory);
+    why += " in one dma-buf";
+    return why;
 }
 
 /// Why no exporter takes it.
@@ -134,9 +158,7 @@ PlanChoice choose_plan(const ExtentList &memory)
 {
     const Shape shape = look_at(memory);
     PlanChoice choice{choose_share(shape), choose_view(shape), {}};
-    choice.reason = choice.share == ShareBy::None ? why_unshared(memory, shape)
-                                                  : std::to_string(memory.extents().size()) + " ranges of " +
-                                                        region_names(memory) + " in one dma-buf";
+    choice.reason = choice.share == ShareBy::None ? why_unshared(memory, shape) : why_shared(memory);
     return choice;
 }
 

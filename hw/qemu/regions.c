@@ -2,11 +2,12 @@
  *
  * Which memory lies behind a guest address, and when it goes away.
  *
- * Translation goes through the device's own DMA address space, vIOMMU included, one stretch at a time;
- * dma_memory_map() would send every BAR through a bounce buffer. No reference on a memory region outlives a
- * translation: a guest that never lets go of a blob must not keep an unplugged device open. Instead a
- * listener on the guest's physical memory revokes the blobs of a region in the same transaction that takes it
- * away or moves it, while its fd and its host pointer are still good.
+ * Translation goes through the device's own DMA address space, vIOMMU included, one stretch at a time, of
+ * which the last is remembered until the memory map changes; dma_memory_map() would send every BAR through a
+ * bounce buffer. No reference on a memory region outlives a translation: a guest that never lets go of a blob
+ * must not keep an unplugged device open. Instead a listener on the guest's physical memory revokes the blobs
+ * of a region in the same transaction that takes it away or moves it, while its fd and its host pointer are
+ * still good.
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -28,10 +29,19 @@ typedef struct Memory {
     char *name;
 } Memory;
 
+/* Device addresses behind which one memory region answers by itself. */
+typedef struct Stretch {
+    const Memory *memory;
+    hwaddr first;
+    uint64_t length;
+    uint64_t offset; /* of the first byte in the region that the heart knows */
+} Stretch;
+
 struct VramRegions {
     VramGPU *vg;
     GHashTable *memories; /* MemoryRegion * -> Memory * */
     Memory *last;         /* neighbours in a list mostly lie in the same memory */
+    Stretch known;        /* found last, and as it was then: a change of the memory map drops it */
     bool any_stale;
     MemoryListener listener;
 };
@@ -164,30 +174,63 @@ static bool find_stretch_cb(Int128 start, Int128 length, const MemoryRegion *mr,
     return true;
 }
 
+static void remember_stretch(VramRegions *regions, AddressSpace *as, MemoryRegion *mr, hwaddr gpa,
+                             const struct vrl_piece *piece)
+{
+    struct find_stretch find = {.mr = mr, .address = gpa};
+
+    flatview_for_each_range(address_space_to_flatview(as), find_stretch_cb, &find);
+    regions->known = (Stretch){.memory = memory_of(regions, mr),
+                               .first = gpa - find.before,
+                               .length = find.before + piece->length,
+                               .offset = piece->offset - find.before};
+}
+
+static bool translate_known(const VramRegions *regions, hwaddr gpa, struct vrl_piece *piece)
+{
+    const Stretch *known = &regions->known;
+    uint64_t into = gpa - known->first;
+
+    if (into >= known->length)
+        return false;
+    *piece = (struct vrl_piece){.region = &known->memory->region,
+                                .offset = known->offset + into,
+                                .length = known->length - into,
+                                .before = into};
+    return true;
+}
+
 enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
                                                  struct vrl_piece *piece)
 {
     VramGPU *vg = opaque;
+    VramRegions *regions = vg->regions;
     AddressSpace *as = VIRTIO_DEVICE(vg)->dma_as;
     const bool iommu = vram_iommu_answers(vg->iommu, gpa);
     hwaddr xlat, len = iommu ? length : UINT64_MAX - gpa;
     const Memory *memory;
     MemoryRegion *mr;
 
+    if (!iommu && translate_known(regions, gpa, piece))
+        return VRL_TRANSLATE_OK;
     RCU_READ_LOCK_GUARD();
     mr = address_space_translate(as, gpa, &xlat, &len, false, MEMTXATTRS_UNSPECIFIED);
     if (!memory_region_is_ram(mr))
         return mr->ops == &unassigned_mem_ops ? VRL_TRANSLATE_UNMAPPED : VRL_TRANSLATE_NOT_RAM;
-    memory = memory_of(vg->regions, mr);
+    memory = memory_of(regions, mr);
     *piece = (struct vrl_piece){
         .region = &memory->region, .offset = memory->offset + xlat, .length = len, .iommu = iommu};
     if (!iommu) {
-        struct find_stretch find = {.mr = mr, .address = gpa};
-
-        flatview_for_each_range(address_space_to_flatview(as), find_stretch_cb, &find);
-        piece->before = find.before;
+        remember_stretch(regions, as, mr, gpa, piece);
+        translate_known(regions, gpa, piece);
     }
     return VRL_TRANSLATE_OK;
+}
+
+/* Of any address space: the device's own may change without the guest's physical memory. */
+static void begin(MemoryListener *listener)
+{
+    container_of(listener, VramRegions, listener)->known = (Stretch){0};
 }
 
 static void region_del(MemoryListener *listener, MemoryRegionSection *section)
@@ -263,6 +306,7 @@ static void commit(MemoryListener *listener)
         return;
     regions->any_stale = false;
     regions->last = NULL;
+    regions->known = (Stretch){0};
     while ((id = next_gone_region(regions))) {
         revoked +=
             vrl_table_revoke_region(regions->vg->table, id, "the memory left the guest's address space");
@@ -297,7 +341,8 @@ VramRegions *vram_regions_new(VramGPU *vg)
 
     regions->vg = vg;
     regions->memories = g_hash_table_new_full(NULL, NULL, NULL, memory_free);
-    regions->listener = (MemoryListener){.name = "vramlink", .region_del = region_del, .commit = commit};
+    regions->listener =
+        (MemoryListener){.name = "vramlink", .begin = begin, .region_del = region_del, .commit = commit};
     memory_listener_register(&regions->listener, &address_space_memory);
     return regions;
 }

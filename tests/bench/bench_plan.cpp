@@ -53,6 +53,7 @@ void bench_plan(Where where, Measures &measures)
         const std::string name = "plan/" + std::to_string(entries);
         measures.set(name + "/ns_per_entry", median(cost.plan_ns) / entries);
         if (!cost.kernel_ns.empty()) {
+            measures.set(name + "/plan_ns", median(cost.plan_ns));
             measures.set(name + "/ours_ns", median(cost.ours_ns));
             measures.set(name + "/kernel_export_ns", median(cost.kernel_ns));
         }

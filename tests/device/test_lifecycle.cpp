@@ -234,6 +234,18 @@ TEST_P(MemoryLost, TheGuestCanUnref)
     EXPECT_EQ(tombstones(ground), 0);
 }
 
+TEST_P(MemoryLost, NothingIsMadeOfWhatWasThere)
+{
+    Ground &ground = Ground::shared(ground_options(GetParam().where));
+    const auto entries = ground.shown_entries();
+    const auto size = ground.picture.bytes();
+    ASSERT_STREQ(answer_name(ground.gpu.create_blob(31, size, entries)), "OK") << "the place is known now";
+    GetParam().happens(ground);
+    EXPECT_STREQ(answer_name(ground.gpu.create_blob(32, size, entries)), "ERR_INVALID_PARAMETER");
+    GetParam().is_undone(ground);
+    EXPECT_STREQ(answer_name(ground.gpu.create_blob(32, size, entries)), "OK");
+}
+
 TEST_P(MemoryLost, BlobsElsewhereStay)
 {
     Ground &ground = Ground::shared(ground_options(GetParam().where));
