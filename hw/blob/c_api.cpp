@@ -119,8 +119,13 @@ void vrl_reading_begin()
 
 bool vrl_reading_end()
 {
-    static uint64_t told = 0;
     vramlink::BusGuard::leave();
+    return vrl_reading_lost();
+}
+
+bool vrl_reading_lost()
+{
+    static uint64_t told = 0;
     const uint64_t now = vramlink::BusGuard::losses();
     return std::exchange(told, now) != now;
 }

@@ -68,6 +68,19 @@ static VramRead read_by(DisplayChangeListener *dcl)
     return done;
 }
 
+bool vram_readers_prompt(QemuConsole *con)
+{
+    DisplayChangeListener *found[MAX_READERS];
+    unsigned listeners = vram_console_listeners(con, found, MAX_READERS);
+
+    for (unsigned i = 0; i < listeners; i++) {
+        /* One reads in its refresh alone, the other only tells of the size. */
+        if (!is_named(found[i], "vnc") && !is_named(found[i], "dbus-console"))
+            return true;
+    }
+    return console_has_gl(con); /* whose texture is made of the surface */
+}
+
 /* The late readers of a console. */
 static unsigned find_readers(const QemuConsole *con, DisplayChangeListener *found[MAX_READERS])
 {

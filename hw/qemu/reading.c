@@ -26,11 +26,22 @@ void vram_reading_begin(void)
     vrl_reading_begin();
 }
 
+/* Later: whoever reads now has the view in hand. */
+static void sweep_soon(void)
+{
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), sweep, NULL);
+}
+
 void vram_reading_end(void)
 {
-    /* Later: whoever reads now has the view in hand. */
     if (vrl_reading_end())
-        aio_bh_schedule_oneshot(qemu_get_aio_context(), sweep, NULL);
+        sweep_soon();
+}
+
+void vram_reading_check(void)
+{
+    if (vrl_reading_lost())
+        sweep_soon();
 }
 
 static void end_turn(void *opaque)

@@ -162,13 +162,30 @@ static bool replace_surface(VramGPU *vg, uint32_t scanout_id)
     return true;
 }
 
+/* Around what makes displays read. Where none does, the guard's system calls are spared. */
+static bool begin_telling(QemuConsole *con)
+{
+    bool is_read = vram_readers_prompt(con);
+
+    if (is_read)
+        vram_reading_begin();
+    return is_read;
+}
+
+static void end_telling(bool is_read)
+{
+    if (is_read)
+        vram_reading_end();
+    else
+        vram_reading_check();
+}
+
 static bool show_surface(VramGPU *vg, uint32_t scanout_id)
 {
-    bool shown;
+    bool is_read = begin_telling(console(vg, scanout_id));
+    bool shown = replace_surface(vg, scanout_id);
 
-    vram_reading_begin();
-    shown = replace_surface(vg, scanout_id);
-    vram_reading_end();
+    end_telling(is_read);
     return shown;
 }
 
@@ -206,12 +223,12 @@ static void present_surface(VramGPU *vg, uint32_t scanout_id, const VramDamage *
 {
     VramScanout *s = &vg->scanout[scanout_id];
     QemuConsole *con = console(vg, scanout_id);
+    bool is_read = begin_telling(con);
 
-    vram_reading_begin();
     vrl_table_flush(vg->table, s->shown, &s->fb, d->x, d->y, d->width, d->height);
     if (!s->converted || convert(vg, scanout_id, qemu_console_surface(con), d))
         dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);
-    vram_reading_end();
+    end_telling(is_read);
 }
 
 /* Hands damage to whoever shows the scanout. */

@@ -170,6 +170,8 @@ void vram_flush_timer_arm(VramGPU *vg);
 /* --- readers.c: displays that read a surface later read it before the flush is answered. */
 void vram_readers_new(VramGPU *vg);
 void vram_readers_free(VramGPU *vg);
+/* Whether a display of the console may read while it is told of a surface or of damage. */
+bool vram_readers_prompt(QemuConsole *con);
 /* The surface on the console has been damaged, and displays know. Sets read_due when one reads later. */
 void vram_readers_damage(VramGPU *vg, const QemuConsole *con);
 /* Nobody waits for a reader any more. */
@@ -259,6 +261,8 @@ void vram_regions_revoke_lost(VramGPU *vg, const char *why);
 /* --- reading.c: from begin to end displays may read blobs whose memory the host takes away. */
 void vram_reading_begin(void);
 void vram_reading_end(void);
+/* The end alone, where only the heart has read, which guards itself. */
+void vram_reading_check(void);
 /* From now to the end of this turn of the main loop. */
 void vram_reading_turn(void);
 

@@ -297,6 +297,8 @@ void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_fram
  * that read do it by themselves. Cheap: four system calls, none while there are no views. */
 void vrl_reading_begin(void);
 bool vrl_reading_end(void);
+/* What the end tells, where only calls of this header have read. */
+bool vrl_reading_lost(void);
 
 /* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in the
  * view, if that is a shadow buffer; else does nothing. Call it for every flush that a CPU consumer sees,

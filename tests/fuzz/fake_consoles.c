@@ -39,6 +39,11 @@ unsigned vram_console_outstanding(const QemuConsole *con)
     return (unsigned)VIRTIO_GPU_BASE(&fake->vg)->renderer_blocked;
 }
 
+bool vram_readers_prompt(QemuConsole *con)
+{
+    return true;
+}
+
 /* No fake display reads later, or waits for a GPU. */
 void vram_readers_damage(VramGPU *vg, const QemuConsole *con) {}
 
@@ -52,6 +57,11 @@ void vram_reading_begin(void)
 void vram_reading_end(void)
 {
     vrl_reading_end();
+}
+
+void vram_reading_check(void)
+{
+    vrl_reading_lost();
 }
 
 int32_t qemu_dmabuf_get_fence_fd(QemuDmaBuf *dmabuf)
