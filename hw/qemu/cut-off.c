@@ -28,7 +28,7 @@
 #define MAX_LISTENERS 32
 /* A client that runs has needed the half second before, so it is asked for no longer than a busy machine
  * needs. */
-#define QUESTION_LIMIT_MS 100
+#define QUESTION_LIMIT_MS 250
 
 typedef struct Consumer {
     GDBusConnection *connection; /* borrowed */
