@@ -3,18 +3,17 @@
 
 #include "qemu/osdep.h"
 
-#include <dirent.h>
-
-#define LOOK_LIMIT_US (100 * 1000)
+#define LOOK_LIMIT_US (100 * G_TIME_SPAN_MILLISECOND)
 #define MAX_NAMED 8
 
 /* The file's inode when it is a dma-buf (drivers/dma-buf/dma-buf.c, dma_buf_show_fdinfo()), else 0: inode
  * numbers are only unique within a file system. */
-static uint64_t dmabuf_inode(int directory, const char *fd)
+static uint64_t dmabuf_inode(const char *fdinfo, const char *fd)
 {
+    g_autofree char *path = g_build_filename(fdinfo, fd, NULL);
     char text[512];
     const char *inode;
-    int file = openat(directory, fd, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
 
     if (file >= 0)
@@ -35,20 +34,24 @@ static bool is_one_of(uint64_t inode, const uint64_t *inodes, size_t nr_inodes)
     return false;
 }
 
+/* This process has one of each, which is no news; more are messages under way, or imports of its displays. */
+static unsigned beyond_our_own(pid_t pid, unsigned count, size_t nr_inodes)
+{
+    if (pid != getpid())
+        return count;
+    return count > nr_inodes ? count - (unsigned)nr_inodes : 0;
+}
+
 unsigned vram_holders_count(pid_t pid, const uint64_t *inodes, size_t nr_inodes)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/fdinfo", (int)pid);
-    DIR *files = pid > 0 ? opendir(path) : NULL;
-    const struct dirent *entry;
+    g_autoptr(GDir) files = pid > 0 ? g_dir_open(path, 0, NULL) : NULL;
+    const char *fd;
     unsigned count = 0;
 
-    while (files && (entry = readdir(files))) {
-        if (g_ascii_isdigit(entry->d_name[0]))
-            count += is_one_of(dmabuf_inode(dirfd(files), entry->d_name), inodes, nr_inodes);
-    }
-    if (files)
-        closedir(files);
-    return count;
+    while (files && (fd = g_dir_read_name(files)))
+        count += is_one_of(dmabuf_inode(path, fd), inodes, nr_inodes);
+    return beyond_our_own(pid, count, nr_inodes);
 }
 
 static void name(GString *clause, pid_t pid, unsigned count)
@@ -62,34 +65,26 @@ static void name(GString *clause, pid_t pid, unsigned count)
                            comm ? comm : "?", count, count == 1 ? "" : "s");
 }
 
-/* This process has one of each, which is no news; more are messages under way, or imports of its displays. */
-static unsigned beyond_our_own(pid_t pid, unsigned count, size_t nr_inodes)
-{
-    if (pid != getpid())
-        return count;
-    return count > nr_inodes ? count - (unsigned)nr_inodes : 0;
-}
-
 char *vram_holders_describe(const uint64_t *inodes, size_t nr_inodes)
 {
     const int64_t end = g_get_monotonic_time() + LOOK_LIMIT_US;
     GString *clause = g_string_new(NULL);
-    DIR *processes = opendir("/proc");
-    const struct dirent *entry;
+    g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
+    const char *entry = NULL;
     unsigned named = 0;
 
-    while (processes && named < MAX_NAMED && g_get_monotonic_time() < end && (entry = readdir(processes))) {
-        pid_t pid = (pid_t)atoi(entry->d_name);
-        unsigned count = beyond_our_own(pid, vram_holders_count(pid, inodes, nr_inodes), nr_inodes);
+    while (processes && (entry = g_dir_read_name(processes))) {
+        pid_t pid = (pid_t)atoi(entry);
+        unsigned count = vram_holders_count(pid, inodes, nr_inodes);
 
-        if (!count)
-            continue;
-        name(clause, pid, count);
-        named++;
+        if (count && ++named <= MAX_NAMED)
+            name(clause, pid, count);
+        if (named > MAX_NAMED || g_get_monotonic_time() > end)
+            break;
     }
-    if (processes)
-        closedir(processes);
     if (!named)
         g_string_append(clause, "no process that can be seen has a descriptor");
+    if (entry)
+        g_string_append(clause, " (not all processes were looked at)");
     return g_string_free(clause, FALSE);
 }

@@ -16,7 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Files of the process that are one of these inodes and dma-bufs. */
+/* Files of the process that are one of these inodes and dma-bufs; of this process those beyond one of each.
+ */
 unsigned vram_holders_count(pid_t pid, const uint64_t *inodes, size_t nr_inodes);
 
 /* A clause for the log, such as "process 12 (weston) has 1 descriptor"; "no process that can be seen has a

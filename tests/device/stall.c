@@ -11,10 +11,18 @@
 
 #include <dlfcn.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define STEP_US 10000
+
+static bool is_stalled(void)
+{
+    const char *file = getenv("VRAMLINK_TEST_STALL");
+
+    return file && access(file, F_OK) == 0;
+}
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -26,7 +34,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(ap);
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
-    while (request == DRM_IOCTL_MODE_SETCRTC && access(getenv("VRAMLINK_TEST_STALL"), F_OK) == 0)
+    while (request == DRM_IOCTL_MODE_SETCRTC && is_stalled())
         usleep(STEP_US);
     return real(fd, request, argument);
 }

@@ -78,10 +78,11 @@ class DisplayGone : public StageTest {};
 
 TEST_F(DisplayGone, AllGoOnUntilTheMemoryIsLost)
 {
-    // Not destroyed: who waits for this QEMU or this viewer to end waits for ever.
-    Stage &stage = *std::make_unique<Stage>().release();
-    Recorder &other = *std::make_unique<Recorder>(stage.machine).release();
-    const Viewer &viewer = *std::make_unique<Viewer>().release();
+    // Static, since the process ends without destroying these: who waits for this QEMU or this viewer to end
+    // waits for ever.
+    static Stage stage;
+    static Recorder other(stage.machine);
+    static const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
     stage.show(paint(Ground::width, Ground::height, 1));
     ASSERT_TRUE(viewer.shows("dmabuf"));
@@ -98,7 +99,7 @@ TEST_F(DisplayGone, AllGoOnUntilTheMemoryIsLost)
     }
     EXPECT_EQ(stage.machine.blob(id)["state"], "backed");
 
-    const Attempt loss([&stage] { stage.decode(false); });
+    const Attempt loss([] { stage.decode(false); });
     std::string said;
     EXPECT_TRUE(eventually([&] {
         said += stage.machine.new_messages();
@@ -107,8 +108,10 @@ TEST_F(DisplayGone, AllGoOnUntilTheMemoryIsLost)
     })) << said;
     EXPECT_NE(said.find("whoever takes the memory away may have to wait"), said.npos) << said;
     std::string stack;
-    EXPECT_TRUE(eventually([&] { return (stack = revocation_stack(stage.machine.pid())) != ""; }))
-        << "this kernel lets go: docs/revocation.md says otherwise";
+    EXPECT_TRUE(eventually([&] {
+        stack = revocation_stack(stage.machine.pid());
+        return !stack.empty();
+    })) << "this kernel lets go: docs/revocation.md says otherwise";
     EXPECT_NE(stack.find("virtio_gpu_detach_object_fenced"), stack.npos) << stack;
     std::this_thread::sleep_for(hang);
     EXPECT_FALSE(loss.has_ended());
