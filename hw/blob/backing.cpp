@@ -16,7 +16,7 @@
 namespace vramlink {
 namespace {
 
-uint64_t inode_of(int fd)
+uint64_t inode_of(int fd) noexcept
 {
     struct stat status {};
     return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
@@ -169,11 +169,25 @@ int Backing::dmabuf(uint64_t start, Facts &facts)
     return fd;
 }
 
+bool Backing::is_held(const DmaBuf &dmabuf) const noexcept
+{
+    return dmabuf.fd && resources_.calls.references(dmabuf.fd.get()) > 1;
+}
+
 bool Backing::held_elsewhere() const noexcept
 {
-    return std::any_of(dmabufs_.begin(), dmabufs_.end(), [this](const DmaBuf &dmabuf) {
-        return dmabuf.fd && resources_.calls.references(dmabuf.fd.get()) > 1;
-    });
+    return std::any_of(dmabufs_.begin(), dmabufs_.end(),
+                       [this](const DmaBuf &dmabuf) { return is_held(dmabuf); });
+}
+
+size_t Backing::held_elsewhere(std::span<uint64_t> inodes) const noexcept
+{
+    size_t count = 0;
+    for (const DmaBuf &dmabuf : dmabufs_) {
+        if (count < inodes.size() && is_held(dmabuf))
+            inodes[count++] = inode_of(dmabuf.fd.get());
+    }
+    return count;
 }
 
 Result<std::unique_ptr<CpuView>> Backing::make_copy()

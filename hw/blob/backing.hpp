@@ -50,6 +50,8 @@ class Backing {
 
     /// Somebody else has a reference to one of the dma-bufs: an importer, or a message that has not arrived.
     [[nodiscard]] bool held_elsewhere() const noexcept;
+    /// The inodes of these dma-bufs, as many as there is room for; how many.
+    size_t held_elsewhere(std::span<uint64_t> inodes) const noexcept;
 
     /// The whole blob for the CPU; borrowed. Made at the first call.
     Result<CpuView *> view(Facts &facts);
@@ -73,6 +75,7 @@ class Backing {
     void plan_and_share(Facts &facts);
     Answer<void> pay();
     Result<void> probe(int dmabuf);
+    [[nodiscard]] bool is_held(const DmaBuf &dmabuf) const noexcept;
     Result<UniqueFd> export_from(uint64_t start);
     int add_dmabuf(uint64_t start, Facts &facts, std::string &reason);
     Result<std::unique_ptr<CpuView>> make_view(Facts &facts);

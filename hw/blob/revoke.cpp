@@ -11,8 +11,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <exception>
+#include <span>
 
 namespace vramlink {
 namespace {
@@ -33,14 +35,15 @@ bool lies_in(const ExtentList &memory, int device_fd) noexcept
 void BlobTable::wait_for_importers() noexcept
 {
     const Clock::Time limit = resources_.clock.now() + let_go_limit;
-    bool over = false;
+    std::array<uint64_t, VRL_MAX_HELD> held{};
+    size_t nr_held = 0;
     for (const auto &[id, blob] : blobs_) {
         if (blob.facts.state != State::Revoked || !blob.backing)
             continue;
         while (blob.backing->held_elsewhere()) {
             if (resources_.clock.now() >= limit) {
                 ++resources_.counters.held_over;
-                over = true;
+                nr_held += blob.backing->held_elsewhere(std::span(held).subspan(nr_held));
                 say(id, VRL_OK, VRL_LOG_HOST,
                     "a consumer that was told to let go still holds its dma-buf after 500 ms; whoever takes "
                     "the "
@@ -50,8 +53,8 @@ void BlobTable::wait_for_importers() noexcept
             resources_.clock.pause();
         }
     }
-    if (over && ops_.cut_off != nullptr)
-        resources_.counters.cut_off += ops_.cut_off(opaque_);
+    if (nr_held > 0 && ops_.cut_off != nullptr)
+        resources_.counters.cut_off += ops_.cut_off(opaque_, held.data(), nr_held);
 }
 
 template <class Affected> uint32_t BlobTable::revoke_where(Affected affected, const char *why) noexcept

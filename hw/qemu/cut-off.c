@@ -9,10 +9,14 @@
  * DisplayChangeListener, and the connection among its members, by their class pointers. A socket is shut
  * down, since closing a connection of GDBus waits for what it is writing.
  *
- * Who hangs: the kernel counts the bytes that the other side has not read (SIOCOUTQ). Where everybody has
- * read everything and one still holds the buffer, it cannot be told which: then all are cut off.
+ * Who hangs, from the surest sign to the weakest: whose process has a descriptor of the buffer, or has bytes
+ * that it has not read (SIOCOUTQ); else who does not answer a question at once, which it would have to take
+ * up after the word to let go. Where none of that tells, as with an import that somebody forgot, all are cut
+ * off.
  */
 #include "hw/qemu/vram-gpu.h"
+
+#include "hw/qemu/holders.h"
 
 #include <gio/gio.h>
 #include <linux/sockios.h>
@@ -22,10 +26,17 @@
 /* From the listener object's start to its DisplayChangeListener: 88 bytes in QEMU 10.0. */
 #define MAX_WORDS_BEFORE 64
 #define MAX_LISTENERS 32
+/* A client that runs has needed the half second before, so it is asked for no longer than a busy machine
+ * needs. */
+#define QUESTION_LIMIT_MS 250
 
 typedef struct Consumer {
-    int socket; /* QEMU's */
-    int unread; /* bytes */
+    GDBusConnection *connection; /* borrowed */
+    int socket;                  /* QEMU's */
+    pid_t pid;                   /* 0: of another PID namespace */
+    int unread;                  /* bytes */
+    unsigned descriptors;        /* of the buffer */
+    bool silent;                 /* has not answered */
 } Consumer;
 
 /* The class pointer that objects of the class begin with; NULL: there is none of them. */
@@ -71,6 +82,19 @@ static int socket_of(GDBusConnection *connection)
     return g_socket_get_fd(g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)));
 }
 
+static Consumer consumer_of(GDBusConnection *connection, int fd)
+{
+    Consumer consumer = {.connection = connection, .socket = fd};
+    struct ucred peer = {0};
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+        consumer.pid = peer.pid;
+    if (ioctl(fd, SIOCOUTQ, &consumer.unread) < 0)
+        consumer.unread = 0;
+    return consumer;
+}
+
 static unsigned find_consumers(const VramGPU *vg, Consumer found[MAX_LISTENERS])
 {
     DisplayChangeListener *listeners[MAX_LISTENERS];
@@ -85,44 +109,121 @@ static unsigned find_consumers(const VramGPU *vg, Consumer found[MAX_LISTENERS])
                 g_str_has_prefix(listeners[k]->ops->dpy_name, "dbus") ? connection_of(listeners[k]) : NULL;
             int fd = connection ? socket_of(connection) : -1;
 
-            if (fd < 0)
-                continue;
-            found[count].socket = fd;
-            if (ioctl(fd, SIOCOUTQ, &found[count].unread) < 0)
-                found[count].unread = 0;
-            count++;
+            if (fd >= 0)
+                found[count++] = consumer_of(connection, fd);
         }
     }
     return count;
 }
 
+/* --- the question */
+
+typedef struct Question {
+    Consumer *consumer;
+    unsigned *waiting; /* questions without an answer */
+} Question;
+
+static void answered(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+    Question *question = opaque;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) value = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+
+    /* Also one that says that there is no such property. */
+    question->consumer->silent = !value && !g_dbus_error_is_remote_error(error);
+    --*question->waiting;
+    g_free(question);
+}
+
+/* Something harmless, which a client answers where it takes calls, one after another. */
+static void ask(Consumer *consumer, unsigned *waiting)
+{
+    Question *question = g_new(Question, 1);
+
+    *question = (Question){consumer, waiting};
+    ++*waiting;
+    g_dbus_connection_call(consumer->connection, NULL, "/org/qemu/Display1/Listener",
+                           "org.freedesktop.DBus.Properties", "Get",
+                           g_variant_new("(ss)", "org.qemu.Display1.Listener", "Interfaces"), NULL,
+                           G_DBUS_CALL_FLAGS_NO_AUTO_START, QUESTION_LIMIT_MS, NULL, answered, question);
+}
+
+/* The answers, or that there is none, come to a loop of our own: the main one waits for us. */
+static void ask_all(Consumer *consumers, unsigned count)
+{
+    GMainContext *context = g_main_context_new();
+    unsigned waiting = 0;
+
+    g_main_context_push_thread_default(context);
+    for (unsigned i = 0; i < count; i++)
+        ask(&consumers[i], &waiting);
+    while (waiting)
+        g_main_context_iteration(context, TRUE);
+    g_main_context_pop_thread_default(context);
+    g_main_context_unref(context);
+}
+
+/* --- the verdict */
+
+static bool is_guilty(const Consumer *consumer)
+{
+    return consumer->unread > 0 || consumer->descriptors > 0 || consumer->silent;
+}
+
+static bool any_guilty(const Consumer *consumers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (is_guilty(&consumers[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool find_guilty(Consumer *consumers, unsigned count, const uint64_t *inodes, size_t nr_inodes)
+{
+    for (unsigned i = 0; i < count; i++)
+        consumers[i].descriptors = vram_holders_count(consumers[i].pid, inodes, nr_inodes);
+    if (any_guilty(consumers, count))
+        return true;
+    ask_all(consumers, count);
+    return any_guilty(consumers, count);
+}
+
+static void log_holders(VramGPU *vg, const uint64_t *inodes, size_t nr_inodes, unsigned count)
+{
+    g_autofree char *who = vram_holders_describe(inodes, nr_inodes);
+    g_autofree char *sentence =
+        g_strdup_printf("of %zu dma-buf%s that somebody holds, %s; %u display%s on D-Bus", nr_inodes,
+                        nr_inodes == 1 ? "" : "s", who, count, count == 1 ? "" : "s");
+
+    vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
+}
+
 static void cut(VramGPU *vg, const Consumer *consumer)
 {
-    struct ucred peer = {0};
-    socklen_t size = sizeof(peer);
-    g_autofree char *sentence = NULL;
+    g_autofree char *sentence = g_strdup_printf(
+        "the display of process %d is cut off: it was told to let go of a buffer; after 500 ms it has %u "
+        "descriptors of it, %d bytes of what it was sent are unread%s",
+        (int)consumer->pid, consumer->descriptors, consumer->unread,
+        consumer->silent      ? ", and it does not answer"
+        : is_guilty(consumer) ? ""
+                              : ", and nothing tells which display it is");
 
-    getsockopt(consumer->socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    sentence =
-        g_strdup_printf("the display of process %d is cut off: it was told to let go of a buffer and %d "
-                        "bytes of what it was sent are unread after 500 ms",
-                        (int)peer.pid, consumer->unread);
     vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
     shutdown(consumer->socket, SHUT_RDWR);
 }
 
-uint32_t vram_cut_off(void *opaque)
+uint32_t vram_cut_off(void *opaque, const uint64_t *inodes, size_t nr_inodes)
 {
     VramGPU *vg = opaque;
     Consumer consumers[MAX_LISTENERS];
     unsigned count = find_consumers(vg, consumers);
+    bool known = find_guilty(consumers, count, inodes, nr_inodes);
     uint32_t done = 0;
-    bool known = false;
 
-    for (unsigned i = 0; i < count; i++)
-        known |= consumers[i].unread > 0;
+    log_holders(vg, inodes, nr_inodes, count);
     for (unsigned i = 0; i < count; i++) {
-        if (known && consumers[i].unread == 0)
+        if (known && !is_guilty(&consumers[i]))
             continue;
         cut(vg, &consumers[i]);
         done++;

@@ -309,7 +309,7 @@ bool vram_gl_is_software(void);
 unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room);
 /* --- cut-off.c: ends the connections of displays in other processes that hang. The cut_off callback of the
  * table. */
-uint32_t vram_cut_off(void *opaque);
+uint32_t vram_cut_off(void *opaque, const uint64_t *inodes, size_t nr_inodes);
 
 /* Updates that displays have been handed and not answered. */
 unsigned vram_console_outstanding(const QemuConsole *con);

@@ -122,8 +122,9 @@ struct vrl_ops {
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
     /* Some consumer was told to let go and has not after half a second: connections of those that hang are
-     * ended. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
-    uint32_t (*cut_off)(void *opaque);
+     * ended. @inodes: of the dma-bufs that somebody holds (the first VRL_MAX_HELD of them), valid during the
+     * call. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
+    uint32_t (*cut_off)(void *opaque, const uint64_t *inodes, size_t nr_inodes);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
     /* Tells what was done; not for hot paths, and it must not call the table. NULL: nobody listens. */
@@ -131,6 +132,9 @@ struct vrl_ops {
     /* One sentence, no newline. Already rate limited. */
     void (*log)(void *opaque, enum vrl_log_level level, const char *sentence);
 };
+
+/* Of how many dma-bufs it is asked who holds them. */
+#define VRL_MAX_HELD 32u
 
 /* What a guest may make the host spend. Zero members mean the default. */
 struct vrl_limits {

@@ -12,6 +12,7 @@
 #include "tests/device/reading_consumer.h"
 #include "tests/device/recording_consumer.h"
 #include "tests/device/stuck_consumer.h"
+#include "vramlink/unique_fd.hpp"
 
 #include <memory>
 #include <string>
@@ -63,6 +64,12 @@ class Recorder {
     /// Waits for a call of this kind from number @p from on that @p wanted likes; null when none comes.
     const recorded *wait(recorded_kind kind, unsigned from,
                          const std::function<bool(const recorded &)> &wanted);
+
+    /// It does not let go of dma-bufs.
+    void keep_dmabufs() { recording_consumer_keep(consumer_.get(), true); }
+    [[nodiscard]] UniqueFd take_dmabuf() { return UniqueFd(recording_consumer_take(consumer_.get())); }
+    /// QEMU has ended the connection.
+    [[nodiscard]] bool closed() const { return recording_consumer_closed(consumer_.get()); }
 
     [[nodiscard]] recording_consumer *raw() const { return consumer_.get(); }
 

@@ -211,6 +211,11 @@ std::string lazy_library()
     return fs::read_symlink("/proc/self/exe").parent_path() / "liblazy-import.so";
 }
 
+std::string stall_library()
+{
+    return fs::read_symlink("/proc/self/exe").parent_path() / "libstall.so";
+}
+
 std::vector<std::string> vfio_hosts()
 {
     std::istringstream words(environment("VRAMLINK_VFIO"));

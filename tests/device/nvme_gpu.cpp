@@ -11,7 +11,6 @@ namespace {
 
 constexpr int registers_bar = 0, memory_bar = 4;
 constexpr std::uint64_t registers = 0xc7000000;
-constexpr std::uint64_t size = 64 << 20;
 constexpr std::uint16_t d3hot = 3;
 constexpr unsigned behind = 1; ///< its slot on the bridge's bus
 
@@ -36,12 +35,14 @@ std::string NvmeGpu::device(At at)
     return " -device vfio-pci,id=gpu,host=" + host() + ",addr=" + std::to_string(slot);
 }
 
-NvmeGpu::NvmeGpu(Machine &machine, At at) : machine_(machine)
+NvmeGpu::NvmeGpu(Machine &machine, At at) : machine_(machine), at_(at)
 {
     // libqos knows one bus; what it calls a slot is the upper part of "bus, slot, function".
     constexpr unsigned slots_of_a_bus = 32;
-    if (at == At::BehindBridge)
+    if (at == At::BehindBridge) {
+        bridge_ = vm_pci_open(machine.raw(), slot);
         open_bridge();
+    }
     pci_ = vm_pci_open(machine.raw(), at == At::BehindBridge ? slots_of_a_bus + behind : slot);
     power_up();
 }
@@ -49,7 +50,6 @@ NvmeGpu::NvmeGpu(Machine &machine, At at) : machine_(machine)
 /// Bus 1, and windows for what power_up() and move_away() put there.
 void NvmeGpu::open_bridge()
 {
-    bridge_ = vm_pci_open(machine_.raw(), slot);
     const auto window = [this](std::uint8_t at, std::uint64_t first, std::uint64_t last) {
         vm_pci_config_writew(bridge_, at, static_cast<std::uint16_t>(first >> 16 & PCI_MEMORY_RANGE_MASK));
         vm_pci_config_writew(bridge_, static_cast<std::uint8_t>(at + 2),
@@ -71,6 +71,8 @@ void NvmeGpu::enable_memory(Machine &machine, std::uint64_t registers)
 
 void NvmeGpu::power_up()
 {
+    if (at_ == At::BehindBridge) // which a reset of the machine has closed
+        open_bridge();
     const auto command = vm_pci_command(pci_);
     vm_pci_set_command(pci_, static_cast<std::uint16_t>(command & ~PCI_COMMAND_MEMORY));
     for (const auto &[bar, address] : {std::pair{registers_bar, registers}, {memory_bar, home}}) {
@@ -116,16 +118,18 @@ void NvmeGpu::reset_bus()
 void NvmeGpu::unplug()
 {
     machine_.qmp({{"execute", "device_del"}, {"arguments", {{"id", "gpu"}}}});
-    vm_pci_eject(machine_.raw(), slot);
+    vm_pci_select_bus(machine_.raw(), at_ == At::BehindBridge ? 1 : 0);
+    vm_pci_eject(machine_.raw(), at_ == At::BehindBridge ? behind : slot);
     vm_wait_event(machine_.raw(), "DEVICE_DELETED");
 }
 
 void NvmeGpu::plug()
 {
-    machine_.qmp(
-        {{"execute", "device_add"},
-         {"arguments",
-          {{"driver", "vfio-pci"}, {"id", "gpu"}, {"host", host()}, {"addr", std::to_string(slot)}}}});
+    Json arguments{{"driver", "vfio-pci"}, {"id", "gpu"}, {"host", host()}};
+    arguments["addr"] = std::to_string(at_ == At::BehindBridge ? behind : slot);
+    if (at_ == At::BehindBridge)
+        arguments["bus"] = "bridge";
+    machine_.qmp({{"execute", "device_add"}, {"arguments", arguments}});
 }
 
 } // namespace vramlink::test

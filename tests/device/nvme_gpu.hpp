@@ -19,6 +19,7 @@ class NvmeGpu {
     static constexpr unsigned slot = 5;
     /// Where its memory lies; nothing else answers here or there.
     static constexpr std::uint64_t home = 0xd0000000, elsewhere = 0xc8000000;
+    static constexpr std::uint64_t size = 64 << 20; ///< of its memory, bytes
 
     /// Its PCI address in the host; empty when there is none.
     [[nodiscard]] static std::string host();
@@ -32,7 +33,8 @@ class NvmeGpu {
     /// Powers it up.
     explicit NvmeGpu(Machine &machine, At at = At::RootBus);
 
-    /// As a driver does after a reset: BARs, decoding and the memory region on.
+    /// As a driver does after a reset, also one of the machine: the bridge's windows, BARs, decoding and the
+    /// memory region on.
     void power_up();
     [[nodiscard]] std::uint64_t page_at(std::uint32_t number) const { return home + number * page; }
 
@@ -51,6 +53,7 @@ class NvmeGpu {
     void open_bridge();
 
     Machine &machine_;
+    At at_;
     vm_pci *bridge_ = nullptr;
     vm_pci *pci_;
 };

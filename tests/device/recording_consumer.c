@@ -14,6 +14,8 @@ struct recording_consumer {
     struct dbus_listener *listener;
     GMutex lock; /* of what follows */
     GPtrArray *calls;
+    bool keeps; /* dma-bufs */
+    int kept;   /* the last one; -1: none */
 };
 
 static void recorded_free(gpointer call)
@@ -57,7 +59,20 @@ static void identify(struct recorded *call, int fd)
         fclose(info);
 }
 
-static void take_dmabuf(struct recorded *call, GDBusMessage *message)
+static void keep(struct recording_consumer *consumer, int fd)
+{
+    g_mutex_lock(&consumer->lock);
+    if (consumer->keeps) {
+        if (consumer->kept >= 0)
+            close(consumer->kept);
+        consumer->kept = fd;
+    } else {
+        close(fd);
+    }
+    g_mutex_unlock(&consumer->lock);
+}
+
+static void take_dmabuf(struct recording_consumer *consumer, struct recorded *call, GDBusMessage *message)
 {
     GUnixFDList *fds = g_dbus_message_get_unix_fd_list(message);
     const int fd = fds ? g_unix_fd_list_get(fds, 0, NULL) : -1;
@@ -72,10 +87,10 @@ static void take_dmabuf(struct recorded *call, GDBusMessage *message)
         copy_pixels(call, pixels, (size_t)size);
         munmap(pixels, (size_t)size);
     }
-    close(fd);
+    keep(consumer, fd);
 }
 
-static struct recorded *read_call(GDBusMessage *message)
+static struct recorded *read_call(struct recording_consumer *consumer, GDBusMessage *message)
 {
     struct recorded *call = g_new0(struct recorded, 1);
     GVariant *body = g_dbus_message_get_body(message);
@@ -95,7 +110,7 @@ static struct recorded *read_call(GDBusMessage *message)
         call->kind = RECORDED_SCANOUT_DMABUF;
         g_variant_get(body, "(huuuutb)", NULL, &call->width, &call->height, &call->stride, &call->format,
                       &call->modifier, NULL);
-        take_dmabuf(call, message);
+        take_dmabuf(consumer, call, message);
     } else if (g_str_equal(member, "UpdateDMABUF")) {
         call->kind = RECORDED_UPDATE_DMABUF;
         g_variant_get(body, "(iiii)", &call->x, &call->y, &call->width, &call->height);
@@ -121,7 +136,7 @@ static GDBusMessage *record(GDBusConnection *connection, GDBusMessage *message, 
 
     if (!dbus_listener_call(message, incoming))
         return message;
-    struct recorded *call = read_call(message);
+    struct recorded *call = read_call(consumer, message);
     g_mutex_lock(&consumer->lock);
     g_ptr_array_add(consumer->calls, call);
     g_mutex_unlock(&consumer->lock);
@@ -135,6 +150,7 @@ struct recording_consumer *recording_consumer_new(int display, unsigned console)
     struct recording_consumer *consumer = g_new0(struct recording_consumer, 1);
 
     consumer->calls = g_ptr_array_new_with_free_func(recorded_free);
+    consumer->kept = -1;
     consumer->listener = dbus_listener_new(display, console, record, consumer);
     if (consumer->listener)
         return consumer;
@@ -148,7 +164,30 @@ void recording_consumer_free(struct recording_consumer *consumer)
         return;
     dbus_listener_free(consumer->listener);
     g_ptr_array_unref(consumer->calls);
+    if (consumer->kept >= 0)
+        close(consumer->kept);
     g_free(consumer);
+}
+
+void recording_consumer_keep(struct recording_consumer *consumer, bool keeps)
+{
+    g_mutex_lock(&consumer->lock);
+    consumer->keeps = keeps;
+    g_mutex_unlock(&consumer->lock);
+}
+
+int recording_consumer_take(struct recording_consumer *consumer)
+{
+    g_mutex_lock(&consumer->lock);
+    const int fd = consumer->kept;
+    consumer->kept = -1;
+    g_mutex_unlock(&consumer->lock);
+    return fd;
+}
+
+bool recording_consumer_closed(struct recording_consumer *consumer)
+{
+    return dbus_listener_closed(consumer->listener);
 }
 
 unsigned recording_consumer_count(struct recording_consumer *consumer)

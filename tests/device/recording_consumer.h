@@ -49,6 +49,14 @@ void recording_consumer_free(struct recording_consumer *consumer);
 unsigned recording_consumer_count(struct recording_consumer *consumer);
 const struct recorded *recording_consumer_get(struct recording_consumer *consumer, unsigned number);
 
+/* From now on it keeps the last dma-buf that it is handed, whatever it is told; or closes each at once, as it
+ * does unless told otherwise. */
+void recording_consumer_keep(struct recording_consumer *consumer, bool keeps);
+/* The one that it keeps, which the caller closes; -1: none. */
+int recording_consumer_take(struct recording_consumer *consumer);
+/* Whether QEMU has ended the connection. */
+bool recording_consumer_closed(struct recording_consumer *consumer);
+
 /* Console.SetUIInfo: this is how large my window is. */
 bool recording_consumer_set_ui_info(struct recording_consumer *consumer, unsigned width_mm,
                                     unsigned height_mm, unsigned width, unsigned height);

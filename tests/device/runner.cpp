@@ -6,8 +6,8 @@
 //
 //   device-tests [--gtest_filter=…] [--gtest_list_tests]
 //
-// stdout: TAP 13; what a test that failed or was skipped printed follows its line as comments. Exit code: 0
-// when nothing failed.
+// stdout: TAP 13; what a test that failed or was skipped printed follows its line as comments, of one that
+// passed only the lines that begin with "## ". Exit code: 0 when nothing failed.
 
 #include "tests/device/consumer.hpp"
 #include "tests/device/storm_crowd.hpp"
@@ -19,12 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -89,8 +89,7 @@ class Tap {
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count();
         printf("%sok %d - %s%s\n", verdict == failed ? "not " : "", ++number_, name.c_str(),
                verdict == skipped ? " # SKIP" : "");
-        if (verdict != passed)
-            comment(output);
+        comment(output, verdict == passed);
         printf("# %lld ms\n", static_cast<long long>(ms));
         fflush(stdout);
         failed_ += verdict == failed;
@@ -99,12 +98,13 @@ class Tap {
     [[nodiscard]] int failures() const { return failed_; }
 
   private:
-    static void comment(const std::string &text)
+    static void comment(const std::string &text, bool remarks_only)
     {
-        for (std::size_t start = 0; start < text.size();) {
-            const std::size_t end = std::min(text.find('\n', start), text.size());
-            printf("# %s\n", text.substr(start, end - start).c_str());
-            start = end + 1;
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            const bool remark = line.starts_with("## ");
+            if (remark || !remarks_only)
+                printf("%s%s\n", remark ? "" : "# ", line.c_str());
         }
     }
 

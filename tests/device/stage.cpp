@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -31,7 +32,8 @@ Machine::Options machine_options(const Stage::Options &options)
             ? "-device pcie-root-port,id=root,chassis=1,addr=" + std::to_string(Stage::slot) + " "
             : "";
     const std::string place = options.root_port ? ",bus=root" : ",addr=" + std::to_string(Stage::slot);
-    return {.devices = port + "-device vfio-pci,id=gpu,host=" + NvmeGpu::host() + place + Viewer::door(),
+    return {.devices = options.devices + " " + port + "-device vfio-pci,id=gpu,host=" + NvmeGpu::host() +
+                       place + Viewer::door(),
             .gpu = "virtio-gpu-vram-pci,id=vram0" + options.gpu_options,
             .display = options.display,
             .preload = loss_library(),
@@ -96,6 +98,11 @@ std::vector<Asked> asked_of_kernel()
             lines.push_back({line, std::stoi(words[words.size() - 2]), std::stoll(words.back())});
     }
     return lines;
+}
+
+void report_loss(const std::string &what, std::chrono::steady_clock::duration took)
+{
+    std::printf("## %s: %.1f ms\n", what.c_str(), std::chrono::duration<double, std::milli>(took).count());
 }
 
 int vfio_dmabufs()

@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -31,6 +32,7 @@ struct Stage {
         std::string environment{};
         std::string display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128";
         std::string gpu_options{};
+        std::string devices{}; ///< more of them
     };
     explicit Stage(const Options &options);
     Stage() : Stage(Options{}) {}
@@ -60,6 +62,10 @@ struct Asked {
     std::int64_t ns; ///< that the kernel took
 };
 [[nodiscard]] std::vector<Asked> asked_of_kernel();
+
+/// Says how long a loss took, from the guest's or the host's deed until it had gone through: a line "## ..."
+/// of the TAP output, from which docs/revocation.md has its figures.
+void report_loss(const std::string &what, std::chrono::steady_clock::duration took);
 
 /// VFIO dma-bufs in the whole system, also those that only an importer holds (debugfs).
 [[nodiscard]] int vfio_dmabufs();

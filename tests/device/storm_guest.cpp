@@ -38,19 +38,43 @@ template <class T> void publish(T &field, T value)
 } // namespace
 
 StormGuest::StormGuest(Machine &machine, Board &board, unsigned seed, std::function<void()> tend)
-    : machine_(machine), board_(board), tend_(std::move(tend)), random_(seed), nvme_(machine),
-      gpu_(machine), kinds_{{"memory decoding off", 20, &StormGuest::memory_off},
-                            {"D3", 12, &StormGuest::sleep},
-                            {"FLR", 12, &StormGuest::reset_function},
-                            {"BAR moved", 14, &StormGuest::move_bar},
-                            {"unplug", 5, &StormGuest::unplug},
-                            {"machine reset", 2, &StormGuest::reset_machine},
-                            {"virtio reset", 4, &StormGuest::reset_virtio},
-                            {"DETACH_BACKING", 14, &StormGuest::detach},
-                            {"UNREF", 12, &StormGuest::unref}}
+    : machine_(machine), board_(board), tend_(std::move(tend)), random_(seed),
+      nvme_(machine, NvmeGpu::At::BehindBridge), gpu_(machine),
+      iommu_(machine), kinds_{{"memory decoding off", 20, &StormGuest::memory_off},
+                              {"D3", 12, &StormGuest::sleep},
+                              {"FLR", 12, &StormGuest::reset_function},
+                              {"BAR moved", 14, &StormGuest::move_bar},
+                              {"unplug", 5, &StormGuest::unplug},
+                              {"secondary bus reset", 10, &StormGuest::reset_bus},
+                              {"vIOMMU unmap", 10, &StormGuest::unmap},
+                              {"machine reset", 2, &StormGuest::reset_machine},
+                              {"virtio reset", 4, &StormGuest::reset_virtio},
+                              {"DETACH_BACKING", 14, &StormGuest::detach},
+                              {"UNREF", 12, &StormGuest::unref}}
 {
+    start_iommu();
     for (auto &buffer : buffers_)
         create(buffer);
+}
+
+Machine::Options StormGuest::machine()
+{
+    return {.devices = Iommu::device() + NvmeGpu::device(NvmeGpu::At::BehindBridge) + Viewer::door(),
+            .gpu = "virtio-gpu-vram-pci,id=vram0,iommu_platform=on",
+            .display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128"};
+}
+
+/// RAM, for rings and commands, and the GPU's memory are mapped to themselves.
+void StormGuest::start_iommu()
+{
+    iommu_.attach(Machine::gpu_slot);
+    iommu_.map(0, Machine::ram_size, 0);
+    map_memory();
+}
+
+void StormGuest::map_memory()
+{
+    iommu_.map(NvmeGpu::home, NvmeGpu::size, NvmeGpu::home);
 }
 
 std::string StormGuest::where() const
@@ -161,10 +185,12 @@ void StormGuest::show_next()
 
 void StormGuest::frame()
 {
+    const auto start = Clock::now();
     show_next();
     start_waiting();
     expect(gpu_.flush(buffers_[shown_].id, whole), "flush");
     stop_waiting();
+    spent_.frames += Clock::now() - start;
     tend_();
 }
 
@@ -181,8 +207,12 @@ void StormGuest::begin_frame()
 
 void StormGuest::wait_for_answers()
 {
-    EXPECT_TRUE(eventually([&] { return gpu_.collect_late_answers() == 0; }))
-        << "a flush is not answered: " << where();
+    constexpr std::uint32_t step_us = 1000;
+    constexpr int limit_ms = 10'000;
+    const auto end = Clock::now() + std::chrono::milliseconds(patience(limit_ms));
+    while (gpu_.collect_late_answers() != 0 && Clock::now() < end)
+        usleep(step_us);
+    EXPECT_EQ(gpu_.collect_late_answers(), 0U) << "a flush is not answered: " << where();
 }
 
 // --- losses
@@ -193,12 +223,14 @@ void StormGuest::timed(const std::function<void()> &loss)
     if (board_->waiting_since == 0)
         start_waiting();
     loss();
-    kind_->ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    const auto took = Clock::now() - start;
+    spent_.losses += took;
+    kind_->ms.push_back(std::chrono::duration<double, std::milli>(took).count());
 }
 
 void StormGuest::revocation()
 {
-    constexpr std::uint32_t most_frames = 8;
+    constexpr std::uint32_t most_frames = 4;
     constexpr std::uint32_t longest_pause_us = 4000;
     std::vector<unsigned> weights;
     weights.reserve(kinds_.size());
@@ -284,11 +316,23 @@ void StormGuest::unplug()
          });
 }
 
+void StormGuest::reset_bus()
+{
+    lose([this] { nvme_.reset_bus(); }, [this] { nvme_.power_up(); });
+}
+
+void StormGuest::unmap()
+{
+    lose([this] { iommu_.unmap(NvmeGpu::home, NvmeGpu::size); }, [this] { map_memory(); });
+}
+
 void StormGuest::reset_machine()
 {
     timed([this] { vm_reset(machine_.raw()); });
     raise_floor();
+    iommu_.restart();
     vm_gpu_restart(gpu_.raw());
+    start_iommu();
     nvme_.power_up();
     paint_over(all_pages());
     replace_all();

@@ -11,6 +11,7 @@
 #ifndef VRAMLINK_TESTS_DEVICE_STORM_GUEST_HPP
 #define VRAMLINK_TESTS_DEVICE_STORM_GUEST_HPP
 
+#include "tests/device/iommu.hpp"
 #include "tests/device/nvme_gpu.hpp"
 #include "tests/device/storm_crowd.hpp"
 
@@ -25,6 +26,9 @@ namespace vramlink::test {
 
 class StormGuest {
   public:
+    /// The machine that it runs in: the GPU behind a bridge, the virtio-gpu behind an IOMMU.
+    [[nodiscard]] static Machine::Options machine();
+
     /// Calls @p tend now and then.
     StormGuest(Machine &machine, Board &board, unsigned seed, std::function<void()> tend);
 
@@ -43,6 +47,12 @@ class StormGuest {
         std::vector<double> ms{}; ///< from the guest's write until it had gone through, each time
     };
     [[nodiscard]] const std::vector<Kind> &kinds() const { return kinds_; }
+    /// Where the time goes: flips and their flushes, and losses; the rest is what the guest does between
+    /// them.
+    struct Spent {
+        std::chrono::duration<double> frames{}, losses{};
+    };
+    [[nodiscard]] const Spent &spent() const { return spent_; }
     [[nodiscard]] std::uint32_t painted() const { return number_; }
     /// What it is doing, for messages.
     [[nodiscard]] std::string where() const;
@@ -61,12 +71,16 @@ class StormGuest {
     void reset_function();
     void move_bar();
     void unplug();
+    void reset_bus();
+    void unmap();
     void reset_machine();
     // What the guest does itself.
     void reset_virtio();
     void detach();
     void unref();
 
+    void start_iommu();
+    void map_memory();
     void lose(const std::function<void()> &way, const std::function<void()> &restore);
     void replace_after_loss();
     void replace_all();
@@ -93,8 +107,10 @@ class StormGuest {
     std::mt19937 random_;
     NvmeGpu nvme_;
     Gpu gpu_;
+    Iommu iommu_;
     std::vector<Kind> kinds_;
     Kind *kind_ = nullptr;
+    Spent spent_;
     std::array<Buffer, 3> buffers_{{{10, {}}, {11, {}}, {12, {}}}};
     std::size_t shown_ = 0; ///< of buffers_
     std::uint32_t number_ = 0, next_page_ = 0, revocations_ = 0;

@@ -3,67 +3,17 @@
 // The device behind a vIOMMU: translations go through it, and end when the guest's IOMMU driver ends them.
 
 #include "tests/device/ground.hpp"
+#include "tests/device/iommu.hpp"
 
 #include <gtest/gtest.h>
-
-#include <linux/virtio_iommu.h>
 
 #include <ostream>
 
 namespace vramlink::test {
 namespace {
 
-constexpr unsigned iommu_slot = 7;
-constexpr std::uint32_t domain = 1;
 constexpr std::uint32_t id = 10;
 constexpr std::uint64_t window = 0x4000000000; ///< device addresses that are no guest physical addresses
-
-/// The guest's driver of virtio-iommu (virtio 1.3, 5.13.6): the request queue.
-class Iommu {
-  public:
-    explicit Iommu(Machine &machine) : device_(vm_gpu_open(machine.raw(), iommu_slot)) {}
-
-    void attach(unsigned slot)
-    {
-        virtio_iommu_req_attach request{};
-        request.head.type = VIRTIO_IOMMU_T_ATTACH;
-        request.domain = domain;
-        request.endpoint = slot << 3;
-        EXPECT_EQ(send(request), VIRTIO_IOMMU_S_OK);
-    }
-    void map(std::uint64_t first, std::uint64_t size, std::uint64_t physical)
-    {
-        virtio_iommu_req_map request{};
-        request.head.type = VIRTIO_IOMMU_T_MAP;
-        request.domain = domain;
-        request.virt_start = first;
-        request.virt_end = first + size - 1;
-        request.phys_start = physical;
-        request.flags = VIRTIO_IOMMU_MAP_F_READ | VIRTIO_IOMMU_MAP_F_WRITE;
-        EXPECT_EQ(send(request), VIRTIO_IOMMU_S_OK);
-    }
-    void unmap(std::uint64_t first, std::uint64_t size)
-    {
-        virtio_iommu_req_unmap request{};
-        request.head.type = VIRTIO_IOMMU_T_UNMAP;
-        request.domain = domain;
-        request.virt_start = first;
-        request.virt_end = first + size - 1;
-        EXPECT_EQ(send(request), VIRTIO_IOMMU_S_OK);
-    }
-
-  private:
-    /// The device reads the request without its tail and writes the tail.
-    template <class Request> int send(const Request &request)
-    {
-        virtio_iommu_req_tail tail{};
-        const int written = vm_gpu_command(device_, &request, sizeof request - sizeof tail, 0, &tail,
-                                           sizeof tail, patience(10000));
-        return written == sizeof tail ? tail.status : -1;
-    }
-
-    vm_gpu *device_;
-};
 
 struct Kind {
     const char *name;
@@ -80,7 +30,7 @@ void PrintTo(const Kind &kind, std::ostream *out)
 Machine::Options options(Where where)
 {
     auto chosen = ground_options(where);
-    chosen.devices = "-device virtio-iommu-pci,addr=" + std::to_string(iommu_slot) + " " + chosen.devices;
+    chosen.devices = Iommu::device() + chosen.devices;
     chosen.gpu += ",iommu_platform=on";
     return chosen;
 }

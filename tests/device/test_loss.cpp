@@ -9,6 +9,7 @@
 #include <linux/pci_regs.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <ostream>
@@ -129,7 +130,9 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
     EXPECT_GE(viewer.stats()["framebuffers_open"], 1) << viewer.stats().dump();
 
     const std::size_t before = asked_of_kernel().size();
+    const auto start = std::chrono::steady_clock::now();
     way.lose(stage);
+    report_loss(way.name, std::chrono::steady_clock::now() - start);
     const auto lines = asked_of_kernel();
     ASSERT_GT(lines.size(), before) << "nothing was asked of the kernel";
     bool asked = false;
@@ -174,8 +177,10 @@ TEST_F(VfioLoss, Unplug)
     stage.machine.qmp({{"execute", "device_del"}, {"arguments", {{"id", "gpu"}}}});
     EXPECT_EQ(stage.machine.blob(id)["state"], "backed") << "the guest has not agreed yet";
     EXPECT_TRUE(viewer.shows("dmabuf"));
+    const auto start = std::chrono::steady_clock::now();
     vm_pci_eject(stage.machine.raw(), Stage::slot);
     vm_wait_event(stage.machine.raw(), "DEVICE_DELETED");
+    report_loss("Unplug", std::chrono::steady_clock::now() - start);
     EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
     EXPECT_NE(stage.machine.blob(id).value("revoked", "").find("unplugged"), std::string::npos);
     EXPECT_TRUE(viewer.shows("neutral"));
@@ -199,7 +204,9 @@ TEST_F(VfioLoss, AStoppedViewerIsCutOffAfterABoundedTime)
     stage.show(paint(Ground::width, Ground::height, 1));
     ASSERT_TRUE(viewer.shows("dmabuf"));
     ASSERT_EQ(kill(viewer.pid(), SIGSTOP), 0);
+    const auto start = std::chrono::steady_clock::now();
     stage.decode(false);
+    report_loss("MemoryDecodingOff, with a viewer that is stopped", std::chrono::steady_clock::now() - start);
     EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
     EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 1);
     EXPECT_EQ(stage.machine.stats()["totals"]["cut_off"], 1);

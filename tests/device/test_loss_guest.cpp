@@ -10,7 +10,6 @@
 #include <fcntl.h>
 
 #include <chrono>
-#include <cstdio>
 #include <functional>
 #include <ostream>
 
@@ -106,9 +105,7 @@ TEST_P(VfioGuestTakesBack, AndTheScreenNeverShowsWhatItPaintsThen)
     const auto entries = stage.entries_of(picture);
     const auto start = std::chrono::steady_clock::now();
     ASSERT_STREQ(answer_name(way.take(stage)), "OK");
-    const auto took = std::chrono::steady_clock::now() - start;
-    printf("# answered after %lld us\n",
-           static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+    report_loss(way.name, std::chrono::steady_clock::now() - start);
     put(stage.machine, entries, secret);
     EXPECT_EQ(vfio_dmabufs(), 0) << "somebody on the host has its memory still";
     for (int i = 0; i < looks; i++) {

@@ -19,11 +19,6 @@ namespace {
 constexpr std::uint32_t id = Stage::id;
 using Clock = std::chrono::steady_clock;
 
-std::int64_t ms_since(Clock::time_point start)
-{
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start).count();
-}
-
 Picture picture(std::uint32_t seed)
 {
     return paint(Ground::width, Ground::height, seed);
@@ -84,8 +79,7 @@ TEST_P(VfioHostUnbinds, TheGpuGoesWhenTheGuestAgrees)
         const auto start = Clock::now();
         vm_pci_eject(stage.machine.raw(), Stage::slot);
         EXPECT_TRUE(unbinding.ends(patience(2000))) << "the kernel waits for somebody";
-        RecordProperty("unbind_ms", static_cast<int>(ms_since(start)));
-        printf("# unbound %lld ms after the guest agreed\n", static_cast<long long>(ms_since(start)));
+        report_loss("the host unbinds, from when the guest agrees", Clock::now() - start);
         vm_wait_event(stage.machine.raw(), "DEVICE_DELETED");
         EXPECT_EQ(stage.machine.blob(id)["state"], "revoked");
         EXPECT_NE(stage.machine.blob(id).value("revoked", "").find("unplugged"), std::string::npos);
@@ -116,9 +110,11 @@ TEST_F(VfioHost, QemuIsKilled)
     ASSERT_TRUE(viewer.shows("dmabuf"));
     EXPECT_EQ(vfio_dmabufs(), 1);
 
+    const auto start = Clock::now();
     vm_kill(stage->machine.raw());
-    EXPECT_TRUE(viewer.shows_alone("neutral")) << viewer.stats().dump();
     EXPECT_TRUE(eventually([] { return vfio_dmabufs() == 0; }));
+    report_loss("QEMU is killed, until nobody has its dma-bufs", Clock::now() - start);
+    EXPECT_TRUE(viewer.shows_alone("neutral")) << viewer.stats().dump();
     EXPECT_TRUE(eventually([&] {
         const Json now = gem_count(viewer.pid());
         return now["gem_handles"] == before["gem_handles"] && now["framebuffers"] == before["framebuffers"] &&
@@ -141,7 +137,9 @@ TEST_F(VfioHost, TheViewerIsKilled)
     const Baseline baseline(stage, *viewer);
     stage.show(picture(1));
     ASSERT_TRUE(viewer->shows("dmabuf"));
+    const auto start = Clock::now();
     EXPECT_TRUE(WIFSIGNALED(viewer->wait(SIGKILL)));
+    report_loss("the viewer is killed, until it is gone", Clock::now() - start);
     EXPECT_EQ(vfio_dmabufs(), 1) << "the blob's own";
     EXPECT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, Ground::width, Ground::height})), "OK");
 

@@ -83,6 +83,19 @@ void expect_same(const Holding &late, const Holding &early)
         EXPECT_EQ(late.viewer[kept], early.viewer[kept]) << "the viewer's " << kept;
 }
 
+/// What the device has said of consumers that were waited for too long: who they are.
+std::string said_of_holders(const std::string &messages)
+{
+    std::istringstream lines(messages);
+    std::string said;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find("still holds") != std::string::npos ||
+            line.find("somebody holds") != std::string::npos || line.find("cut off") != std::string::npos)
+            said += line + "\n";
+    }
+    return said;
+}
+
 double percentile(std::vector<double> values, double part)
 {
     std::sort(values.begin(), values.end());
@@ -94,7 +107,9 @@ std::string report(const StormGuest &guest, const Board &board, const Crowd &cro
                    const Holding &late)
 {
     std::ostringstream text;
-    text << guest.painted() << " frames painted; the consumer checked " << board->good << ", " << board->wrong
+    text << "seconds for frames " << guest.spent().frames.count() << ", for losses "
+         << guest.spent().losses.count() << "\n"
+         << guest.painted() << " frames painted; the consumer checked " << board->good << ", " << board->wrong
          << " wrong, " << board->expired << " after their time, " << board->gone
          << " gone; the guest waited too long " << board->late << " times\n"
          << crowd.killed() << " consumers killed; held over: " << late.totals["held_over"]
@@ -110,20 +125,13 @@ std::string report(const StormGuest &guest, const Board &board, const Crowd &cro
     return text.str();
 }
 
-Machine::Options options()
-{
-    return {.devices = NvmeGpu::device() + Viewer::door(),
-            .gpu = "virtio-gpu-vram-pci,id=vram0",
-            .display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128"};
-}
-
 TEST(Storm, NobodyCrashesHangsLeaksOrSeesAWrongPixel)
 {
     ASSERT_NE(NvmeGpu::host(), "") << "VRAMLINK_VFIO_FLR names no device";
     const unsigned count = wish("VRAMLINK_STORM", 200);
     const unsigned seed = wish("VRAMLINK_STORM_SEED", 1);
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Machine machine(options());
+    Machine machine(StormGuest::machine());
     Board board;
     Crowd crowd(machine, board);
     StormGuest guest(machine, board, seed, [&] { crowd.tend(); });
@@ -162,7 +170,8 @@ TEST(Storm, NobodyCrashesHangsLeaksOrSeesAWrongPixel)
     EXPECT_GT(board->good, guest.painted() / 10);
     for (const auto &kind : guest.kinds())
         EXPECT_LE(percentile(kind.ms, 1), patience(2000)) << kind.name;
-    const std::string seen = report(guest, board, crowd, early, late);
+    const std::string seen =
+        report(guest, board, crowd, early, late) + said_of_holders(machine.new_messages());
     const char *file = std::getenv("VRAMLINK_STORM_REPORT");
     std::ofstream(file != nullptr ? file : "/dev/null")
         << count << " revocations in " << static_cast<int>(seconds) << " s, seed " << seed << "\n"

@@ -69,6 +69,8 @@ void vm_pci_open_bridge(struct vm_pci *port);
 void vm_pci_reset_bus(struct vm_pci *port);
 /* Whether ACPI has asked the guest for @slot since this was last called. */
 bool vm_pci_eject_asked(struct vm *vm, unsigned int slot);
+/* The bus that vm_pci_eject() is about from now on: 0 the root's (at first), 1 that of the first bridge. */
+void vm_pci_select_bus(struct vm *vm, unsigned int bus);
 /* Answers the ACPI hot-unplug request for @slot, as a guest's ACPI driver would. */
 void vm_pci_eject(struct vm *vm, unsigned int slot);
 

@@ -8,6 +8,7 @@
 
 #define ACPI_PCI_DOWN 0xae04
 #define ACPI_PCI_EJECT 0xae08
+#define ACPI_PCI_BUS 0xae10
 
 struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot)
 {
@@ -83,6 +84,11 @@ void vm_pci_reset_bus(struct vm_pci *port)
 bool vm_pci_eject_asked(struct vm *vm, unsigned int slot)
 {
     return qtest_inl(vm->qts, ACPI_PCI_DOWN) & 1u << slot;
+}
+
+void vm_pci_select_bus(struct vm *vm, unsigned int bus)
+{
+    qtest_outl(vm->qts, ACPI_PCI_BUS, bus);
 }
 
 void vm_pci_eject(struct vm *vm, unsigned int slot)

@@ -132,9 +132,11 @@ vrl_ops FakeVmm::ops()
             if (vmm->on_release)
                 vmm->on_release(id);
         },
-        [](void *self) {
-            ++static_cast<FakeVmm *>(self)->cut_offs;
-            return static_cast<FakeVmm *>(self)->hanging;
+        [](void *self, const uint64_t *inodes, size_t nr_inodes) {
+            auto *vmm = static_cast<FakeVmm *>(self);
+            ++vmm->cut_offs;
+            vmm->held.assign(inodes, inodes + nr_inodes);
+            return vmm->hanging;
         },
         [](void *self, uint32_t id) { return static_cast<FakeVmm *>(self)->scanouts[id]; },
         [](void *self, const vrl_note *note) {

@@ -89,6 +89,7 @@ class FakeVmm {
     uint64_t translations = 0;
     uint32_t hanging = 0;                     ///< consumers that cut_off() finds
     uint32_t cut_offs = 0;                    ///< how often it was asked for
+    std::vector<uint64_t> held;               ///< the inodes that it was asked for with
     std::function<void(uint32_t)> on_release; ///< sees what is still open while consumers let go
     std::vector<Release> releases;
     bool keep_notes = false; ///< keeping them allocates

@@ -9,6 +9,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <set>
+#include <vector>
 
 namespace vramlink::test {
 namespace {
@@ -19,6 +23,12 @@ constexpr std::chrono::milliseconds limit{500};
 uint64_t gpa_of(uint64_t region)
 {
     return region << 32;
+}
+
+uint64_t inode_of(int fd)
+{
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
 }
 
 bool is_open(int fd)
@@ -85,17 +95,41 @@ TEST_F(Revoke, AConsumerThatHangsIsWaitedForOnceForAllBlobs)
     std::vector<int> fds;
     for (uint32_t id = 1; id <= 10; ++id)
         bench.calls.holders[fds.emplace_back(shared(id))] = 1;
+    std::set<uint64_t> inodes;
+    for (const int fd : fds)
+        inodes.insert(inode_of(fd));
     bench.vmm.hanging = 2;
     EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 10U);
     EXPECT_EQ(passed(), limit);
     EXPECT_EQ(totals()["held_over"], 10);
     EXPECT_EQ(bench.vmm.cut_offs, 1U);
     EXPECT_EQ(totals()["cut_off"], 2);
+    EXPECT_EQ(std::set(bench.vmm.held.begin(), bench.vmm.held.end()), inodes);
     EXPECT_TRUE(bench.vmm.logged("still holds its dma-buf after 500 ms"));
     for (const int fd : fds)
         EXPECT_FALSE(is_open(fd));
     for (uint32_t id = 1; id <= 10; ++id)
         EXPECT_TRUE(vrl_table_is_revoked(bench.get(), id));
+}
+
+/// Whoever is to be cut off is looked for among the holders of what is held, not of all that goes.
+TEST_F(Revoke, WhatIsHeldIsNamedUpToALimit)
+{
+    std::vector<int> fds;
+    for (uint32_t id = 1; id <= VRL_MAX_HELD + 2; ++id)
+        fds.push_back(shared(id));
+    bench.calls.holders[fds[1]] = 1;
+    const uint64_t held = inode_of(fds[1]);
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), VRL_MAX_HELD + 2);
+    EXPECT_EQ(bench.vmm.held, std::vector<uint64_t>{held});
+
+    fds.clear();
+    for (uint32_t id = 1; id <= VRL_MAX_HELD + 2; ++id) {
+        EXPECT_EQ(vrl_table_unref(bench.get(), id), VRL_OK);
+        bench.calls.holders[fds.emplace_back(shared(id))] = 1;
+    }
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), VRL_MAX_HELD + 2);
+    EXPECT_EQ(bench.vmm.held.size(), VRL_MAX_HELD);
 }
 
 TEST_F(Revoke, TheGuestsOwnDetachWaitsForNobody)
