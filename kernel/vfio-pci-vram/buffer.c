@@ -32,9 +32,9 @@ struct vram_importer {
 	unsigned int mapped; /* under the reservation lock */
 };
 
-struct vram_buffer *vram_buffer_alloc(u32 nr)
+struct vram_buffer *vram_buffer_alloc(struct pci_dev *pdev)
 {
-	struct vram_buffer *buffer = kvzalloc(struct_size(buffer, vec, nr), GFP_KERNEL_ACCOUNT);
+	struct vram_buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
 
 	if (!buffer)
 		return NULL;
@@ -42,7 +42,7 @@ struct vram_buffer *vram_buffer_alloc(u32 nr)
 	INIT_LIST_HEAD(&buffer->node);
 	mutex_init(&buffer->alive);
 	init_waitqueue_head(&buffer->idle);
-	buffer->nr = nr;
+	buffer->pdev = pdev;
 	return buffer;
 }
 
@@ -54,7 +54,8 @@ static void vram_buffer_free(struct kref *kref)
 	list_del_init(&buffer->node);
 	spin_unlock(&vram_list_lock);
 	mutex_destroy(&buffer->alive);
-	kvfree(buffer);
+	kvfree(buffer->vec);
+	kfree(buffer);
 }
 
 void vram_buffer_put(struct vram_buffer *buffer)

@@ -11,11 +11,11 @@
  *	event.c		the private features: an eventfd, the state of a dma-buf
  *
  * A buffer is live while the device is open, its memory is enabled, it is in D0 (or D1, D2), and
- *nothing that takes the memory away is under way. Everything that may change one of these ends in
- *vram_settle(), which revokes or restores what does not match.
+ * nothing that takes the memory away is under way. Everything that may change one of these ends in
+ * vram_settle(), which revokes or restores what does not match.
  *
  * Locks, in this order: vfio's memory_lock (of vfio_pci_core; resets reach us with it held, and
- *nobody here takes it), vram_device.lock, vram_buffer.alive, the dma-buf's reservation lock.
+ * nobody here takes it), vram_device.lock, vram_buffer.alive, the dma-buf's reservation lock.
  */
 #ifndef VRAM_H
 #define VRAM_H
@@ -56,12 +56,12 @@ struct vram_buffer {
 	struct p2pdma_provider *provider;
 	wait_queue_head_t idle; /* mapped became 0 */
 	u64 generation;		/* owner's lock */
-	size_t size;
+	struct phys_vec *vec;	/* owned; addresses, neighbours merged */
 	u32 nr;
+	size_t size; /* of all together */
 	/* under the reservation lock */
 	bool revoked;
 	unsigned int mapped;
-	struct phys_vec vec[];
 };
 
 static inline struct vram_device *to_vram(struct vfio_device *vdev)
@@ -82,7 +82,7 @@ bool vram_is_live(struct vram_device *vram);
 ssize_t vram_write(struct vfio_device *vdev, const char __user *buf, size_t count, loff_t *ppos);
 
 /* buffer.c */
-struct vram_buffer *vram_buffer_alloc(u32 nr);
+struct vram_buffer *vram_buffer_alloc(struct pci_dev *pdev);
 void vram_buffer_put(struct vram_buffer *buffer);
 int vram_buffer_export(struct vram_device *vram, struct vram_buffer *buffer, u32 open_flags);
 struct vram_buffer *vram_buffer_next(struct vram_device *vram, struct vram_buffer *prev);

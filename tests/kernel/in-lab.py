@@ -40,7 +40,7 @@ def check_leak(ground):
 
 
 def check_times(ground):
-    for count in (8100, 65536):
+    for count in measure.COUNTS:
         export_ms, map_ms = measure.times(ground, count)
         note(f"{ground.driver}: {count} ranges: export {export_ms:.2f} ms, attach and map {map_ms:.2f} ms")
 
@@ -105,6 +105,8 @@ def main():
         run(suite, ground)
         failed += suite.failed
     ground, suite = begin("vfio-pci-vram")
+    if "vfio-pci" in sys.argv:
+        suite.run("times against mainline", measure.compare, ["vfio-pci", "vfio-pci-vram"])
     suite.run("revoked by a fatal error", revocation.check_error, ground)
     sys.exit(1 if failed + suite.failed else 0)
 
