@@ -145,5 +145,6 @@ int vram_feature_dma_buf(struct vram_device *vram, u32 flags, void __user *arg, 
 		vram_buffer_put(buffer);
 		return ret;
 	}
+	vram_look(vram);
 	return vram_buffer_export(vram, buffer, request.open_flags);
 }

@@ -86,6 +86,8 @@ def run(suite, ground):
         suite.run("no descriptor left", exports.check_no_descriptor_left, ground)
         suite.run("an O_PATH descriptor", revocation.check_path_descriptor, ground)
         suite.run("revocations are told", revocation.check_events_told, ground)
+        suite.run("told before anybody is waited for", revocation.check_told_before_waiting, ground)
+        suite.run("other writes while an importer is waited for", revocation.check_writes_while_waiting, ground)
         suite.run("a storm", revocation.check_storm, ground, STORM_ROUNDS)
         suite.run("unload", check_unload, ground)
 
