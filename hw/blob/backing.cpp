@@ -2,6 +2,7 @@
 
 #include "hw/blob/backing.hpp"
 
+#include "hw/export/vfio_events.hpp"
 #include "hw/view/copied_view.hpp"
 #include "hw/view/mapped_view.hpp"
 #include "vramlink/page.hpp"
@@ -173,6 +174,23 @@ bool Backing::held_elsewhere() const noexcept
 {
     return std::any_of(dmabufs_.begin(), dmabufs_.end(), [this](const DmaBuf &dmabuf) {
         return dmabuf.fd && resources_.calls.references(dmabuf.fd.get()) > 1;
+    });
+}
+
+bool Backing::has_dmabuf() const noexcept
+{
+    return std::any_of(dmabufs_.begin(), dmabufs_.end(),
+                       [](const DmaBuf &dmabuf) { return dmabuf.fd.valid(); });
+}
+
+bool Backing::revoked_by_kernel(int device_fd) const noexcept
+{
+    VfioEvents events(resources_.calls);
+    return std::any_of(dmabufs_.begin(), dmabufs_.end(), [&](const DmaBuf &dmabuf) {
+        if (!dmabuf.fd)
+            return false;
+        const auto state = events.state(device_fd, dmabuf.fd.get());
+        return state && state->was_revoked();
     });
 }
 

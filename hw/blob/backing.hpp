@@ -51,6 +51,11 @@ class Backing {
     /// Somebody else has a reference to one of the dma-bufs: an importer, or a message that has not arrived.
     [[nodiscard]] bool held_elsewhere() const noexcept;
 
+    /// There is one now.
+    [[nodiscard]] bool has_dmabuf() const noexcept;
+    /// The kernel tells that it has revoked one of them since its export (VfioEvents).
+    [[nodiscard]] bool revoked_by_kernel(int device_fd) const noexcept;
+
     /// The whole blob for the CPU; borrowed. Made at the first call.
     Result<CpuView *> view(Facts &facts);
     /// The view if it was made; null otherwise.
