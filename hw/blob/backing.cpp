@@ -2,6 +2,7 @@
 
 #include "hw/blob/backing.hpp"
 
+#include "hw/export/vfio_events.hpp"
 #include "hw/view/copied_view.hpp"
 #include "hw/view/mapped_view.hpp"
 #include "vramlink/page.hpp"
@@ -188,6 +189,23 @@ size_t Backing::held_elsewhere(std::span<uint64_t> inodes) const noexcept
             inodes[count++] = inode_of(dmabuf.fd.get());
     }
     return count;
+}
+
+bool Backing::has_dmabuf() const noexcept
+{
+    return std::any_of(dmabufs_.begin(), dmabufs_.end(),
+                       [](const DmaBuf &dmabuf) { return dmabuf.fd.valid(); });
+}
+
+bool Backing::revoked_by_kernel(int device_fd) const noexcept
+{
+    VfioEvents events(resources_.calls);
+    return std::any_of(dmabufs_.begin(), dmabufs_.end(), [&](const DmaBuf &dmabuf) {
+        if (!dmabuf.fd)
+            return false;
+        const auto state = events.state(device_fd, dmabuf.fd.get());
+        return state && state->was_revoked();
+    });
 }
 
 Result<std::unique_ptr<CpuView>> Backing::make_copy()

@@ -53,6 +53,11 @@ class Backing {
     /// The inodes of these dma-bufs, as many as there is room for; how many.
     size_t held_elsewhere(std::span<uint64_t> inodes) const noexcept;
 
+    /// There is one now.
+    [[nodiscard]] bool has_dmabuf() const noexcept;
+    /// The kernel tells that it has revoked one of them since its export (VfioEvents).
+    [[nodiscard]] bool revoked_by_kernel(int device_fd) const noexcept;
+
     /// The whole blob for the CPU; borrowed. Made at the first call.
     Result<CpuView *> view(Facts &facts);
     /// The view if it was made; null otherwise.

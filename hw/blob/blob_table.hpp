@@ -43,6 +43,7 @@ class BlobTable {
     uint32_t revoke_region(uint64_t region_id, const char *why) noexcept;
     uint32_t revoke_addresses(uint64_t first, uint64_t last, const char *why) noexcept;
     uint32_t revoke_device(int device_fd, const char *why) noexcept;
+    uint32_t revoke_reported(int device_fd, const char *why) noexcept;
     /// Until nobody else has a reference to its dma-bufs; false after @p limit.
     bool await(uint32_t id, std::chrono::milliseconds limit) noexcept;
     uint32_t revoke_lost(const char *why) noexcept;

@@ -6,6 +6,7 @@
 
 #include "hw/blob/plan.hpp"
 #include "hw/blob/still.hpp"
+#include "hw/export/vfio_events.hpp"
 #include "hw/view/bus_guard.hpp"
 
 #include <chrono>
@@ -100,6 +101,17 @@ uint32_t vrl_table_revoke_addresses(vrl_table *table, uint64_t first, uint64_t l
 uint32_t vrl_table_revoke_device(vrl_table *table, int device_fd, const char *why)
 {
     return table->blobs.revoke_device(device_fd, why);
+}
+
+int vrl_device_listen(int device_fd, int event)
+{
+    const auto listens = vramlink::VfioEvents(vramlink::kernel_calls()).listen(device_fd, event);
+    return listens ? 0 : -listens.error();
+}
+
+uint32_t vrl_table_revoke_reported(vrl_table *table, int device_fd, const char *why)
+{
+    return table->blobs.revoke_reported(device_fd, why);
 }
 
 bool vrl_table_await(vrl_table *table, uint32_t id, uint32_t limit_ms)

@@ -104,6 +104,24 @@ uint32_t BlobTable::revoke_device(int device_fd, const char *why) noexcept
                         why);
 }
 
+uint32_t BlobTable::revoke_reported(int device_fd, const char *why) noexcept
+{
+    const auto reported = [device_fd](const Blob &blob) {
+        return lies_in(blob.backing->memory(), device_fd) && blob.backing->revoked_by_kernel(device_fd);
+    };
+    const bool any = std::any_of(blobs_.begin(), blobs_.end(), [&](const auto &entry) {
+        return entry.second.backing && reported(entry.second);
+    });
+    if (!any)
+        return 0;
+    return revoke_where(
+        [&](const Blob &blob) {
+            return reported(blob) ||
+                   (lies_in(blob.backing->memory(), device_fd) && !blob.backing->has_dmabuf());
+        },
+        why);
+}
+
 bool BlobTable::await(uint32_t id, std::chrono::milliseconds limit) noexcept
 {
     const Blob *blob = backed(id);

@@ -2,7 +2,7 @@
 //
 // The request of VFIO_DEVICE_FEATURE_DMA_BUF, as Linux has it since 6.19 (include/uapi/linux/vfio.h). Headers
 // of older distributions lack it, so it stands here under names of our own; the layout is the kernel's for
-// ever.
+// ever. And the two requests of vfio-pci-vram (kernel/vfio-pci-vram/uapi.h).
 
 #ifndef VRAMLINK_HW_EXPORT_VFIO_ABI_HPP
 #define VRAMLINK_HW_EXPORT_VFIO_ABI_HPP
@@ -32,6 +32,32 @@ struct DmaBufRequest {
     uint32_t nr_ranges;
 };
 
+inline constexpr uint32_t feature_event = 0xfe0b; // VRAM_FEATURE_EVENTFD
+inline constexpr uint32_t feature_state = 0xfe0c; // VRAM_FEATURE_STATE
+inline constexpr uint32_t state_live = 0;         // VRAM_STATE_LIVE
+
+/// struct vfio_device_feature with struct vram_feature_eventfd.
+struct EventRequest {
+    uint32_t argsz;
+    uint32_t feature; ///< VFIO_DEVICE_FEATURE_SET | feature_event
+    int32_t eventfd;
+    uint32_t reserved; ///< must be 0
+};
+
+/// struct vfio_device_feature with struct vram_feature_state.
+struct StateRequest {
+    uint32_t argsz;
+    uint32_t feature; ///< VFIO_DEVICE_FEATURE_GET | feature_state
+    int32_t dmabuf;
+    uint32_t state;      ///< answer: state_live, or revoked
+    uint64_t generation; ///< answer
+};
+
+static_assert(sizeof(EventRequest) == 16);
+static_assert(offsetof(EventRequest, eventfd) == sizeof(vfio_device_feature));
+static_assert(sizeof(StateRequest) == 24);
+static_assert(offsetof(StateRequest, dmabuf) == sizeof(vfio_device_feature));
+static_assert(offsetof(StateRequest, generation) == 16);
 static_assert(sizeof(DmaRange) == 16);
 static_assert(sizeof(DmaBufRequest) == 24);
 static_assert(offsetof(DmaBufRequest, region_index) == sizeof(vfio_device_feature));

@@ -53,6 +53,12 @@ void vram_lose_unreadable(const char *why)
         vram_regions_revoke_lost(g_ptr_array_index(gpus, i), why);
 }
 
+void vram_lose_reported(int device_fd, const char *why)
+{
+    for (guint i = 0; gpus && i < gpus->len; i++)
+        vram_regions_revoke_reported(g_ptr_array_index(gpus, i), device_fd, why);
+}
+
 static void on_main_loop(void *opaque)
 {
     Loss *loss = opaque;

@@ -17,6 +17,15 @@ void vram_lose(Object *device, int device_fd, const char *why);
 /* All blobs whose memory did not answer when they were read. */
 void vram_lose_unreadable(const char *why);
 
+/* All blobs of this device that its driver says it has revoked. Main loop. */
+void vram_lose_reported(int device_fd, const char *why);
+
+/* --- host-loss.c: listens to the driver of the VFIO device, called @name in messages. NULL: it does not
+ * tell. */
+typedef struct VramHostLoss VramHostLoss;
+VramHostLoss *vram_host_loss_new(const char *name, int device_fd);
+void vram_host_loss_free(VramHostLoss *loss); /* NULL is fine */
+
 /* Devices of ours that are asked; from realize to unrealize. */
 void vram_lose_add(VramGPU *vg);
 void vram_lose_remove(VramGPU *vg);

@@ -330,6 +330,11 @@ uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)
     return revoked;
 }
 
+void vram_regions_revoke_reported(VramGPU *vg, int device_fd, const char *why)
+{
+    after_revocation(vg, vrl_table_revoke_reported(vg->table, device_fd, why));
+}
+
 void vram_regions_revoke_lost(VramGPU *vg, const char *why)
 {
     after_revocation(vg, vrl_table_revoke_lost(vg->table, why));

@@ -255,6 +255,9 @@ void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
 /* The same for all blobs that have a byte in this VFIO device's BARs. Returns how many. */
 uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why);
 
+/* The same for those that the kernel says it has revoked (vrl_table_revoke_reported()). */
+void vram_regions_revoke_reported(VramGPU *vg, int device_fd, const char *why);
+
 /* The same for blobs whose view did not answer. */
 void vram_regions_revoke_lost(VramGPU *vg, const char *why);
 

@@ -13,6 +13,7 @@
  *   device reset   DeviceClass.legacy_reset (bus resets too), wrapped for the device's class
  *   unplug         DeviceClass.unrealize, likewise
  *   machine reset  the enter phase, which ends for all before the first device is reset
+ *   the host       what QEMU has no part in: host-loss.c, where the driver tells
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -27,6 +28,7 @@
 typedef struct Watch {
     VFIOPCIDevice *vdev; /* not referenced: gone from here when it has been unrealized */
     PCIConfigWriteFunc *config_write;
+    VramHostLoss *host_loss; /* NULL: the driver does not tell */
     QLIST_ENTRY(Watch) next;
 } Watch;
 
@@ -159,6 +161,7 @@ static void device_unrealize(DeviceState *dev)
     watch = watch_of(dev);
     if (watch) {
         QLIST_REMOVE(watch, next);
+        vram_host_loss_free(watch->host_loss);
         g_free(watch);
     }
 }
@@ -189,6 +192,7 @@ void vram_watch_device(Object *device)
     watch->vdev = vdev;
     watch->config_write = vdev->pdev.config_write;
     vdev->pdev.config_write = config_write;
+    watch->host_loss = vram_host_loss_new(vdev->vbasedev.name, vdev->vbasedev.fd);
     QLIST_INSERT_HEAD(&watches, watch, next);
     wrap_class(DEVICE_GET_CLASS(device));
 }

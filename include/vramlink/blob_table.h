@@ -232,6 +232,15 @@ uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, co
 uint32_t vrl_table_revoke_device(struct vrl_table *table, int device_fd, const char *why);
 /* The same for blobs whose view was read and did not answer (vrl_reading_end()). */
 uint32_t vrl_table_revoke_lost(struct vrl_table *table, const char *why);
+/* The eventfd @event is signalled whenever the kernel revokes dma-bufs of the VFIO device or brings them
+ * back, also for reasons that the VMM has no part in (a reset by the host, an error); then call
+ * vrl_table_revoke_reported(). 0, or -errno; -ENOTTY: the device's driver tells nothing (mainline's vfio-pci;
+ * vfio-pci-vram does). Ends when the device is closed. @event stays the caller's. */
+int vrl_device_listen(int device_fd, int event);
+/* The event was signalled. Every blob in the device's BARs whose dma-bufs the kernel has revoked, be they
+ * back by now or not, is revoked as above, and with them those that have no dma-buf to ask. Blobs that were
+ * made since stay. Returns how many were revoked. */
+uint32_t vrl_table_revoke_reported(struct vrl_table *table, int device_fd, const char *why);
 /* Whether any blob has a byte there. */
 bool vrl_table_in_device(const struct vrl_table *table, int device_fd);
 

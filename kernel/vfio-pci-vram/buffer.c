@@ -24,7 +24,8 @@ MODULE_PARM_DESC(
 
 #define VRAM_LONGEST_PAUSE (600 * HZ)
 
-/* Membership of every device's list. */
+/* Membership of every device's list, vram_device.live, and what VRAM_FEATURE_STATE tells of a
+ * buffer. */
 static DEFINE_SPINLOCK(vram_list_lock);
 
 /* What the exporter knows about one importer: dma_buf_attachment.priv. */
@@ -32,9 +33,9 @@ struct vram_importer {
 	unsigned int mapped; /* under the reservation lock */
 };
 
-struct vram_buffer *vram_buffer_alloc(u32 nr)
+struct vram_buffer *vram_buffer_alloc(struct pci_dev *pdev)
 {
-	struct vram_buffer *buffer = kvzalloc(struct_size(buffer, vec, nr), GFP_KERNEL_ACCOUNT);
+	struct vram_buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
 
 	if (!buffer)
 		return NULL;
@@ -42,7 +43,7 @@ struct vram_buffer *vram_buffer_alloc(u32 nr)
 	INIT_LIST_HEAD(&buffer->node);
 	mutex_init(&buffer->alive);
 	init_waitqueue_head(&buffer->idle);
-	buffer->nr = nr;
+	buffer->pdev = pdev;
 	return buffer;
 }
 
@@ -54,7 +55,8 @@ static void vram_buffer_free(struct kref *kref)
 	list_del_init(&buffer->node);
 	spin_unlock(&vram_list_lock);
 	mutex_destroy(&buffer->alive);
-	kvfree(buffer);
+	kvfree(buffer->vec);
+	kfree(buffer);
 }
 
 void vram_buffer_put(struct vram_buffer *buffer)
@@ -194,12 +196,6 @@ static const struct dma_buf_ops vram_dma_buf_ops = {
 #endif
 };
 
-/* NULL when somebody else made it. */
-struct vram_buffer *vram_buffer_of(struct dma_buf *dmabuf)
-{
-	return dmabuf->ops == &vram_dma_buf_ops ? dmabuf->priv : NULL;
-}
-
 /* Takes the caller's reference on @buffer, also when it fails. A file descriptor, or an error. */
 int vram_buffer_export(struct vram_device *vram, struct vram_buffer *buffer, u32 open_flags)
 {
@@ -219,14 +215,15 @@ int vram_buffer_export(struct vram_device *vram, struct vram_buffer *buffer, u32
 	}
 	buffer->dmabuf = dmabuf;
 
-	/* From here on revocations find it; programs do once the descriptor stands. */
-	mutex_lock(&vram->lock);
-	buffer->owner = vram;
-	buffer->revoked = !vram_is_live(vram);
+	/*
+	 * From here on revocations find it; programs do once the descriptor stands. A revocation
+	 * that waits for importers does not hold this up.
+	 */
 	spin_lock(&vram_list_lock);
+	buffer->owner = vram;
+	buffer->revoked = !vram->live;
 	list_add_tail(&buffer->node, &vram->buffers);
 	spin_unlock(&vram_list_lock);
-	mutex_unlock(&vram->lock);
 
 	fd = dma_buf_fd(dmabuf, open_flags);
 	if (fd < 0)
@@ -283,42 +280,58 @@ static void vram_wait_for_importers(struct vram_buffer *buffer)
 	}
 }
 
-/* True when it was live. Returns when no importer reaches the memory any more. */
-bool vram_buffer_revoke(struct vram_buffer *buffer)
+/* Buffers that are made from now on are born with it. */
+void vram_buffer_set_live(struct vram_device *vram, bool live)
+{
+	spin_lock(&vram_list_lock);
+	WRITE_ONCE(vram->live, live);
+	spin_unlock(&vram_list_lock);
+}
+
+/* False when that is what it was. Importers are told, either way: to let go, or to map again. */
+bool vram_buffer_set_revoked(struct vram_buffer *buffer, bool revoked)
 {
 	bool changed = false;
 
 	mutex_lock(&buffer->alive);
-	if (buffer->dmabuf && !buffer->revoked) {
+	if (buffer->dmabuf && buffer->revoked != revoked) {
 		dma_resv_lock(buffer->dmabuf->resv, NULL);
-		buffer->revoked = true;
+		spin_lock(&vram_list_lock);
+		buffer->revoked = revoked;
+		buffer->generation++;
+		spin_unlock(&vram_list_lock);
 		vram_invalidate_mappings(buffer->dmabuf);
 		dma_resv_unlock(buffer->dmabuf->resv);
-		vram_wait_for_importers(buffer);
-		buffer->generation++;
 		changed = true;
 	}
 	mutex_unlock(&buffer->alive);
 	return changed;
 }
 
-/*
- * True when it was revoked. Importers are told, so that those who wait for the memory may map it
- * again.
- */
-bool vram_buffer_restore(struct vram_buffer *buffer)
+/* Returns when no importer reaches the memory of a revoked buffer any more. */
+void vram_buffer_wait(struct vram_buffer *buffer)
 {
-	bool changed = false;
-
 	mutex_lock(&buffer->alive);
-	if (buffer->dmabuf && buffer->revoked) {
-		dma_resv_lock(buffer->dmabuf->resv, NULL);
-		buffer->revoked = false;
-		vram_invalidate_mappings(buffer->dmabuf);
-		dma_resv_unlock(buffer->dmabuf->resv);
-		buffer->generation++;
-		changed = true;
-	}
+	if (buffer->dmabuf)
+		vram_wait_for_importers(buffer);
 	mutex_unlock(&buffer->alive);
-	return changed;
+}
+
+/* False when it is no dma-buf of this device, or the device was closed since. Never waits for a
+ * revocation. */
+bool vram_buffer_state(struct vram_device *vram, struct dma_buf *dmabuf,
+		       struct vram_feature_state *state)
+{
+	struct vram_buffer *buffer;
+	bool ours;
+
+	if (dmabuf->ops != &vram_dma_buf_ops)
+		return false;
+	buffer = dmabuf->priv;
+	spin_lock(&vram_list_lock);
+	ours = buffer->owner == vram;
+	state->state = buffer->revoked ? VRAM_STATE_REVOKED : VRAM_STATE_LIVE;
+	state->generation = buffer->generation;
+	spin_unlock(&vram_list_lock);
+	return ours;
 }

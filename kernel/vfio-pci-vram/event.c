@@ -8,11 +8,11 @@
 
 static void vram_event_replace(struct vram_device *vram, struct eventfd_ctx *event)
 {
-	lockdep_assert_held(&vram->lock);
-
-	if (vram->event)
-		eventfd_ctx_put(vram->event);
-	vram->event = event;
+	mutex_lock(&vram->event_lock);
+	swap(vram->event, event);
+	mutex_unlock(&vram->event_lock);
+	if (event)
+		eventfd_ctx_put(event);
 }
 
 int vram_feature_eventfd(struct vram_device *vram, u32 flags, void __user *arg, size_t argsz)
@@ -33,16 +33,13 @@ int vram_feature_eventfd(struct vram_device *vram, u32 flags, void __user *arg, 
 	if (IS_ERR(event))
 		return PTR_ERR(event);
 
-	mutex_lock(&vram->lock);
 	vram_event_replace(vram, event);
-	mutex_unlock(&vram->lock);
 	return 0;
 }
 
 int vram_feature_state(struct vram_device *vram, u32 flags, void __user *arg, size_t argsz)
 {
 	struct vram_feature_state request;
-	struct vram_buffer *buffer;
 	struct dma_buf *dmabuf;
 	int ret;
 
@@ -55,15 +52,7 @@ int vram_feature_state(struct vram_device *vram, u32 flags, void __user *arg, si
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = -EINVAL;
-	mutex_lock(&vram->lock);
-	buffer = vram_buffer_of(dmabuf);
-	if (buffer && buffer->owner == vram) {
-		request.state = READ_ONCE(buffer->revoked) ? VRAM_STATE_REVOKED : VRAM_STATE_LIVE;
-		request.generation = buffer->generation;
-		ret = 0;
-	}
-	mutex_unlock(&vram->lock);
+	ret = vram_buffer_state(vram, dmabuf, &request) ? 0 : -EINVAL;
 	dma_buf_put(dmabuf);
 	if (!ret && copy_to_user(arg, &request, sizeof(request)))
 		ret = -EFAULT;
@@ -72,10 +61,10 @@ int vram_feature_state(struct vram_device *vram, u32 flags, void __user *arg, si
 
 void vram_event_signal(struct vram_device *vram)
 {
-	lockdep_assert_held(&vram->lock);
-
+	mutex_lock(&vram->event_lock);
 	if (vram->event)
 		vram_eventfd_signal(vram->event);
+	mutex_unlock(&vram->event_lock);
 }
 
 void vram_event_drop(struct vram_device *vram)

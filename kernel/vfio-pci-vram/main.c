@@ -47,12 +47,14 @@ static int vram_init(struct vfio_device *vdev)
 	struct vram_device *vram = to_vram(vdev);
 
 	mutex_init(&vram->lock);
+	mutex_init(&vram->event_lock);
 	INIT_LIST_HEAD(&vram->buffers);
 	return vfio_pci_core_init_dev(vdev);
 }
 
 static void vram_release(struct vfio_device *vdev)
 {
+	mutex_destroy(&to_vram(vdev)->event_lock);
 	mutex_destroy(&to_vram(vdev)->lock);
 	vfio_pci_core_release_dev(vdev);
 }

@@ -7,6 +7,10 @@
  * memory did. They nest and overlap (a reset from sysfs while the guest writes to config space),
  * therefore a count. Events that the device's own state shows (memory enabled, power state,
  * low-power entry) need only vram_settle().
+ *
+ * vram_device.lock is held while importers are waited for. A program that is to make them let go
+ * must not have to wait here for that, so the event comes before the waiting, and neither an export
+ * nor the private features nor vram_settle() takes the lock from who waits.
  */
 #include "vram.h"
 
@@ -45,10 +49,8 @@ static bool vram_memory_enabled(struct vram_device *vram)
 }
 
 /* With the device's lock held. vconfig exists while the device is open. */
-bool vram_is_live(struct vram_device *vram)
+static bool vram_is_live(struct vram_device *vram)
 {
-	lockdep_assert_held(&vram->lock);
-
 	return vram->open && !vram->blocked && !vram->failed && vram_memory_enabled(vram);
 }
 
@@ -57,21 +59,45 @@ static void vram_settle_locked(struct vram_device *vram)
 	bool live = vram_is_live(vram), changed = false;
 	struct vram_buffer *buffer = NULL;
 
-	while ((buffer = vram_buffer_next(vram, buffer))) {
-		if (live)
-			changed |= vram_buffer_restore(buffer);
-		else
-			changed |= vram_buffer_revoke(buffer);
-	}
+	lockdep_assert_held(&vram->lock);
+
+	vram_buffer_set_live(vram, live);
+	while ((buffer = vram_buffer_next(vram, buffer)))
+		changed |= vram_buffer_set_revoked(buffer, !live);
 	if (changed)
 		vram_event_signal(vram);
+	while (!live && (buffer = vram_buffer_next(vram, buffer)))
+		vram_buffer_wait(buffer);
+}
+
+/* Settles what was changed under the lock, by its holder or by those who found it taken. */
+static void vram_unlock(struct vram_device *vram)
+{
+	do {
+		if (atomic_xchg(&vram->unsettled, 0))
+			vram_settle_locked(vram);
+		mutex_unlock(&vram->lock);
+	} while (atomic_read(&vram->unsettled) && mutex_trylock(&vram->lock));
 }
 
 void vram_settle(struct vram_device *vram)
 {
-	mutex_lock(&vram->lock);
-	vram_settle_locked(vram);
-	mutex_unlock(&vram->lock);
+	atomic_xchg(&vram->unsettled, 1);
+	if (mutex_trylock(&vram->lock))
+		vram_unlock(vram);
+}
+
+/*
+ * For a new buffer: the device may be awake again without a call that settles (a wake-up ends
+ * LOW_POWER_ENTRY_WITH_WAKEUP).
+ */
+void vram_look(struct vram_device *vram)
+{
+	if (!mutex_trylock(&vram->lock))
+		return;
+	if (vram_is_live(vram) != READ_ONCE(vram->live))
+		vram_settle_locked(vram);
+	vram_unlock(vram);
 }
 
 void vram_block(struct vram_device *vram)
@@ -79,7 +105,7 @@ void vram_block(struct vram_device *vram)
 	mutex_lock(&vram->lock);
 	vram->blocked++;
 	vram_settle_locked(vram);
-	mutex_unlock(&vram->lock);
+	vram_unlock(vram);
 }
 
 void vram_unblock(struct vram_device *vram)
@@ -87,7 +113,7 @@ void vram_unblock(struct vram_device *vram)
 	mutex_lock(&vram->lock);
 	vram->blocked--;
 	vram_settle_locked(vram);
-	mutex_unlock(&vram->lock);
+	vram_unlock(vram);
 }
 
 void vram_set_failed(struct vram_device *vram, bool failed)
@@ -95,7 +121,7 @@ void vram_set_failed(struct vram_device *vram, bool failed)
 	mutex_lock(&vram->lock);
 	vram->failed = failed;
 	vram_settle_locked(vram);
-	mutex_unlock(&vram->lock);
+	vram_unlock(vram);
 }
 
 void vram_opened(struct vram_device *vram)
@@ -103,7 +129,8 @@ void vram_opened(struct vram_device *vram)
 	mutex_lock(&vram->lock);
 	vram->open = true;
 	vram->failed = false;
-	mutex_unlock(&vram->lock);
+	vram_settle_locked(vram);
+	vram_unlock(vram);
 }
 
 /* Before vfio_pci_core disables the device: importers must not reach it then. */
@@ -114,5 +141,5 @@ void vram_closing(struct vram_device *vram)
 	vram_settle_locked(vram);
 	vram_buffer_forget_all(vram);
 	vram_event_drop(vram);
-	mutex_unlock(&vram->lock);
+	vram_unlock(vram);
 }

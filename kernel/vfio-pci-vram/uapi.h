@@ -3,13 +3,17 @@
  * What user space says to vfio-pci-vram through VFIO_DEVICE_FEATURE.
  *
  * VFIO_DEVICE_FEATURE_DMA_BUF is Linux's own (include/uapi/linux/vfio.h, since 6.19) and stands
- *here for kernels whose headers lack it; number and layout are the same. The two others are this
- *driver's:
+ * here for kernels whose headers lack it; number and layout are the same. The two others are this
+ * driver's:
  *
- *	VRAM_FEATURE_EVENTFD	SET. The eventfd is signalled each time that dma-bufs of this device
- *were revoked or restored; -1 takes it away. One for each device. VRAM_FEATURE_STATE	GET. Whether
- *a dma-buf of this device is live, and how often that changed. EINVAL when the file is no dma-buf
- *of this device.
+ * VRAM_FEATURE_EVENTFD, SET: the eventfd is signalled each time that dma-bufs of this device are
+ * revoked or restored; -1 takes it away. One for each device. It comes when importers have been
+ * told and before they are waited for, so that a program can make those let go that do it no other
+ * way.
+ *
+ * VRAM_FEATURE_STATE, GET: whether a dma-buf of this device is live, and how often that changed.
+ * EINVAL when the file is no dma-buf of this device. Neither feature waits for a revocation that is
+ * under way, and an export does not either.
  *
  * Mainline's vfio-pci answers ENOTTY to both, which is how a program finds out.
  */

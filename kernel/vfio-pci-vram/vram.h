@@ -11,11 +11,12 @@
  *	event.c		the private features: an eventfd, the state of a dma-buf
  *
  * A buffer is live while the device is open, its memory is enabled, it is in D0 (or D1, D2), and
- *nothing that takes the memory away is under way. Everything that may change one of these ends in
- *vram_settle(), which revokes or restores what does not match.
+ * nothing that takes the memory away is under way. Everything that may change one of these ends in
+ * vram_settle(), which revokes or restores what does not match.
  *
  * Locks, in this order: vfio's memory_lock (of vfio_pci_core; resets reach us with it held, and
- *nobody here takes it), vram_device.lock, vram_buffer.alive, the dma-buf's reservation lock.
+ * nobody here takes it), vram_device.lock, vram_buffer.alive, the dma-buf's reservation lock,
+ * buffer.c's list lock. vram_device.event_lock is inside of vram_device.lock and takes none.
  */
 #ifndef VRAM_H
 #define VRAM_H
@@ -38,30 +39,33 @@ struct p2pdma_provider;
 
 struct vram_device {
 	struct vfio_pci_core_device core; /* first: the drvdata that vfio_pci_core expects */
-	struct mutex lock;		  /* the rest, and every revocation */
+	struct mutex lock;		  /* every revocation, and what is said to be under it */
+	unsigned int blocked;		  /* lock; resets and memory-off writes under way */
+	bool open;			  /* lock */
+	bool failed;			  /* lock; error recovery has not ended yet */
+	atomic_t unsettled;		  /* the holder of the lock is to settle before it goes */
 	struct list_head buffers;	  /* vram_buffer.node; membership: buffer.c */
-	struct eventfd_ctx *event;
-	unsigned int blocked; /* resets and memory-off writes under way */
-	bool open;
-	bool failed; /* error recovery has not ended yet */
+	bool live;			  /* what new buffers are; buffer.c */
+	struct mutex event_lock;
+	struct eventfd_ctx *event; /* event_lock */
 };
 
 struct vram_buffer {
 	struct kref kref;
 	struct list_head node;
-	struct vram_device *owner; /* NULL once the device was closed; under its lock */
+	struct vram_device *owner; /* NULL once the device was closed; buffer.c */
 	struct mutex alive;	   /* held: dmabuf stays what it is */
 	struct dma_buf *dmabuf;	   /* NULL once released */
 	struct pci_dev *pdev;	   /* valid until revoked for good */
 	struct p2pdma_provider *provider;
 	wait_queue_head_t idle; /* mapped became 0 */
-	u64 generation;		/* owner's lock */
-	size_t size;
+	u64 generation;		/* buffer.c */
+	struct phys_vec *vec;	/* owned; addresses, neighbours merged */
 	u32 nr;
+	size_t size; /* of all together */
 	/* under the reservation lock */
 	bool revoked;
 	unsigned int mapped;
-	struct phys_vec vec[];
 };
 
 static inline struct vram_device *to_vram(struct vfio_device *vdev)
@@ -73,23 +77,25 @@ static inline struct vram_device *to_vram(struct vfio_device *vdev)
 void vram_block(struct vram_device *vram);
 void vram_unblock(struct vram_device *vram);
 void vram_settle(struct vram_device *vram);
+void vram_look(struct vram_device *vram);
 void vram_opened(struct vram_device *vram);
 void vram_closing(struct vram_device *vram);
 void vram_set_failed(struct vram_device *vram, bool failed);
-bool vram_is_live(struct vram_device *vram);
 
 /* config.c */
 ssize_t vram_write(struct vfio_device *vdev, const char __user *buf, size_t count, loff_t *ppos);
 
 /* buffer.c */
-struct vram_buffer *vram_buffer_alloc(u32 nr);
+struct vram_buffer *vram_buffer_alloc(struct pci_dev *pdev);
 void vram_buffer_put(struct vram_buffer *buffer);
 int vram_buffer_export(struct vram_device *vram, struct vram_buffer *buffer, u32 open_flags);
 struct vram_buffer *vram_buffer_next(struct vram_device *vram, struct vram_buffer *prev);
 void vram_buffer_forget_all(struct vram_device *vram);
-bool vram_buffer_revoke(struct vram_buffer *buffer);
-bool vram_buffer_restore(struct vram_buffer *buffer);
-struct vram_buffer *vram_buffer_of(struct dma_buf *dmabuf);
+void vram_buffer_set_live(struct vram_device *vram, bool live);
+bool vram_buffer_set_revoked(struct vram_buffer *buffer, bool revoked);
+void vram_buffer_wait(struct vram_buffer *buffer);
+bool vram_buffer_state(struct vram_device *vram, struct dma_buf *dmabuf,
+		       struct vram_feature_state *state);
 
 /* mapping.c */
 int vram_can_export(struct vram_device *vram);

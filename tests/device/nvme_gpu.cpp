@@ -3,7 +3,10 @@
 
 #include <linux/pci_regs.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace vramlink::test {
 
@@ -25,6 +28,20 @@ std::string NvmeGpu::host()
 {
     const char *host = std::getenv("VRAMLINK_VFIO_FLR");
     return host != nullptr ? host : "";
+}
+
+bool NvmeGpu::driver_tells()
+{
+    const auto driver = std::filesystem::canonical("/sys/bus/pci/devices/" + host() + "/driver");
+    return driver.filename() == "vfio-pci-vram";
+}
+
+int NvmeGpu::reset_by_host()
+{
+    std::ofstream file("/sys/bus/pci/devices/" + host() + "/reset");
+    errno = 0;
+    file << "1" << std::flush;
+    return file.good() ? 0 : errno;
 }
 
 std::string NvmeGpu::device(At at)

@@ -23,6 +23,10 @@ class NvmeGpu {
 
     /// Its PCI address in the host; empty when there is none.
     [[nodiscard]] static std::string host();
+    /// Its driver tells QEMU of revocations (vfio-pci-vram).
+    [[nodiscard]] static bool driver_tells();
+    /// Resets the function, as the host's root. 0 or the errno; may block as long as importers have it.
+    static int reset_by_host();
     /// More of QEMU's command line: on the first bus, or behind a bridge, which can reset it.
     enum class At { RootBus, BehindBridge };
     [[nodiscard]] static std::string device(At at = At::RootBus);

@@ -49,6 +49,14 @@ Stage::Stage(const Options &chosen)
     if (options.root_port)
         port = vm_pci_open(machine.raw(), slot);
     power_up();
+    meet();
+}
+
+/// The plugin keeps a descriptor for each device whose driver tells of revocations, from its first blob on.
+void Stage::meet()
+{
+    EXPECT_STREQ(answer_name(gpu->create_blob(id, page, linear(memory.address, page))), "OK");
+    EXPECT_STREQ(answer_name(gpu->unref(id)), "OK");
 }
 
 void Stage::power_up()

@@ -53,6 +53,9 @@ struct Stage {
     std::unique_ptr<Gpu> gpu;
     vm_pci *port = nullptr; ///< the root port
     Machine::Bar memory{};
+
+  private:
+    void meet();
 };
 
 /// What loss_log.c wrote down: what QEMU asked of the kernel, and how many VFIO dma-bufs there were then.

@@ -85,6 +85,9 @@ const std::vector<Way> config_writes = {
 /// Without the order it would not hang: our own device's reset frees the blobs, and happens to come first.
 const Way machine_reset = {"machine reset", [](Stage &stage) { vm_reset(stage.machine.raw()); }};
 
+/// By the host's root. The kernel tells QEMU, where the driver does, and then waits for the importer.
+const Way host_reset = {"reset by the host", [](Stage &) { EXPECT_EQ(NvmeGpu::reset_by_host(), 0); }};
+
 /// The guest's driver after a loss.
 void recover(Stage &stage)
 {
@@ -100,8 +103,9 @@ std::string revocation_stack(pid_t pid)
         std::ifstream file(task.path() / "stack");
         std::ostringstream stack;
         stack << file.rdbuf();
-        if (stack.str().find("dma_buf_move") != std::string::npos)
-            return stack.str();
+        for (const char *waits : {"dma_buf_move", "vram_buffer_wait"}) // mainline's and vfio-pci-vram's
+            if (stack.str().find(waits) != std::string::npos)
+                return stack.str();
     }
     return "";
 }
@@ -116,13 +120,11 @@ class VfioLazy : public testing::Test {
     }
 };
 
-TEST_F(VfioLazy, WithTheOrderTheGuestsResetsGoThrough)
+void expect_through(const std::vector<Way> &ways)
 {
     Stage stage;
     const Viewer viewer({}, lazy_environment());
     std::uint32_t seed = 0;
-    auto ways = config_writes;
-    ways.push_back(machine_reset);
     for (const Way &way : ways) {
         SCOPED_TRACE(way.name);
         ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
@@ -142,19 +144,20 @@ TEST_F(VfioLazy, WithTheOrderTheGuestsResetsGoThrough)
     ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
 }
 
-TEST_F(VfioLazy, WithoutTheOrderTheyHangUntilTheViewerIsKilled)
+/// @p in_qemu: it is QEMU that stands in the kernel meanwhile.
+void expect_to_hang(const std::vector<Way> &ways, bool in_qemu)
 {
     const char *plugin = std::getenv("VRAMLINK_UNWATCHED_PLUGIN");
     ASSERT_NE(plugin, nullptr);
     Stage stage(plugin);
     std::uint32_t seed = 0;
-    for (const Way &way : config_writes) {
+    for (const Way &way : ways) {
         SCOPED_TRACE(way.name);
         Viewer viewer({}, lazy_environment());
         ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
         auto lost = std::async(std::launch::async, [&] { way.lose(stage); });
         EXPECT_EQ(lost.wait_for(hang), std::future_status::timeout) << "it went through";
-        EXPECT_NE(revocation_stack(stage.machine.pid()), "") << "QEMU stands somewhere else";
+        EXPECT_EQ(revocation_stack(stage.machine.pid()) != "", in_qemu) << "where does QEMU stand?";
         viewer.kill();
         EXPECT_EQ(lost.wait_for(std::chrono::milliseconds(patience(2000))), std::future_status::ready)
             << "it hangs without the viewer, too";
@@ -162,6 +165,32 @@ TEST_F(VfioLazy, WithoutTheOrderTheyHangUntilTheViewerIsKilled)
         EXPECT_EQ(lazy_mappings(), 0);
         recover(stage);
     }
+}
+
+TEST_F(VfioLazy, WithTheOrderTheGuestsResetsGoThrough)
+{
+    auto ways = config_writes;
+    ways.push_back(machine_reset);
+    expect_through(ways);
+}
+
+TEST_F(VfioLazy, WithoutTheOrderTheyHangUntilTheViewerIsKilled)
+{
+    expect_to_hang(config_writes, true);
+}
+
+TEST_F(VfioLazy, WithTheEventTheHostsResetGoesThrough)
+{
+    if (!NvmeGpu::driver_tells())
+        GTEST_SKIP() << "the GPU's driver tells nothing (VFIO_DRIVER=vfio-pci-vram)";
+    expect_through({host_reset});
+}
+
+TEST_F(VfioLazy, WithoutTheEventItHangsUntilTheViewerIsKilled)
+{
+    if (!NvmeGpu::driver_tells())
+        GTEST_SKIP() << "the GPU's driver does not see a reset by the host";
+    expect_to_hang({host_reset}, false);
 }
 
 } // namespace

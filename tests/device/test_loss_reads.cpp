@@ -181,8 +181,9 @@ TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
         })) << "round "
             << round;
         thief.join();
-        EXPECT_NE(stage.machine.blob(id).value("revoked", "").find("did not answer"), std::string::npos)
-            << stage.machine.blob(id).dump();
+        const std::string why = stage.machine.blob(id).value("revoked", "");
+        const bool told = NvmeGpu::driver_tells() && why.find("the kernel took") != std::string::npos;
+        EXPECT_TRUE(told || why.find("did not answer") != std::string::npos) << why;
         (void)screendump(stage.machine);
         EXPECT_TRUE(reader.reads(1));
         device.decode(true);

@@ -40,7 +40,7 @@ def check_leak(ground):
 
 
 def check_times(ground):
-    for count in (8100, 65536):
+    for count in measure.COUNTS:
         export_ms, map_ms = measure.times(ground, count)
         note(f"{ground.driver}: {count} ranges: export {export_ms:.2f} ms, attach and map {map_ms:.2f} ms")
 
@@ -86,6 +86,8 @@ def run(suite, ground):
         suite.run("no descriptor left", exports.check_no_descriptor_left, ground)
         suite.run("an O_PATH descriptor", revocation.check_path_descriptor, ground)
         suite.run("revocations are told", revocation.check_events_told, ground)
+        suite.run("told before anybody is waited for", revocation.check_told_before_waiting, ground)
+        suite.run("other writes while an importer is waited for", revocation.check_writes_while_waiting, ground)
         suite.run("a storm", revocation.check_storm, ground, STORM_ROUNDS)
         suite.run("unload", check_unload, ground)
 
@@ -105,6 +107,8 @@ def main():
         run(suite, ground)
         failed += suite.failed
     ground, suite = begin("vfio-pci-vram")
+    if "vfio-pci" in sys.argv:
+        suite.run("times against mainline", measure.compare, ["vfio-pci", "vfio-pci-vram"])
     suite.run("revoked by a fatal error", revocation.check_error, ground)
     sys.exit(1 if failed + suite.failed else 0)
 

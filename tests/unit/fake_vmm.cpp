@@ -173,12 +173,35 @@ int FakeCalls::ioctl(int fd, unsigned long request, void *argument)
         names.emplace_back(static_cast<const char *>(argument));
         return 0;
     }
+    if (const auto *feature = static_cast<const vfio_device_feature *>(argument);
+        request == VFIO_DEVICE_FEATURE &&
+        (feature->flags & VFIO_DEVICE_FEATURE_MASK) >= vfio_abi::feature_event)
+        return tell(fd, argument);
     ++ioctls;
     last_fd = fd;
     last_request = request;
     const auto *bytes = static_cast<const std::byte *>(argument);
     last_argument.assign(bytes, bytes + argument_bytes(request, argument));
     return ioctl_errno != 0 ? -ioctl_errno : ::memfd_create("vrl-dmabuf", MFD_CLOEXEC);
+}
+
+int FakeCalls::tell(int device, void *argument)
+{
+    if (!tells)
+        return -ENOTTY;
+    auto *request = static_cast<vfio_abi::StateRequest *>(argument);
+    if (request->feature == (VFIO_DEVICE_FEATURE_SET | vfio_abi::feature_event)) {
+        const auto *event = static_cast<const vfio_abi::EventRequest *>(argument);
+        listeners[device] = event->eventfd;
+        return event->argsz == sizeof *event && event->reserved == 0 ? 0 : -EINVAL;
+    }
+    const auto known = states.find(request->dmabuf);
+    if (request->feature != (VFIO_DEVICE_FEATURE_GET | vfio_abi::feature_state) ||
+        request->argsz != sizeof *request || (known != states.end() && known->second.device != device))
+        return -EINVAL;
+    request->state = known == states.end() || known->second.live ? 0 : 1;
+    request->generation = known == states.end() ? 0 : known->second.generation;
+    return 0;
 }
 
 int FakeCalls::open(const char *)

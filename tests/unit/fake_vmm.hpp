@@ -114,6 +114,16 @@ class FakeCalls final : public DeviceCalls {
     int open(const char *path) override;
     unsigned long references(int fd) noexcept override;
 
+    /// Of a dma-buf, as a driver that tells has it.
+    struct Told {
+        int device; ///< whose it is
+        bool live;
+        uint64_t generation;
+    };
+    bool tells = false;           ///< the VFIO driver has the features of vfio-pci-vram
+    std::map<int, Told> states;   ///< by descriptor; others: live, never revoked
+    std::map<int, int> listeners; ///< eventfds by device
+
     std::map<int, unsigned long> holders; ///< of a dma-buf, by descriptor: how many others have it
     int ioctl_errno = 0;                  ///< not 0: what ioctl() answers
     int open_errno = 0;
@@ -125,6 +135,9 @@ class FakeCalls final : public DeviceCalls {
     unsigned long last_request = 0;
     std::vector<std::byte> last_argument; ///< with its ranges or items
     std::vector<std::string> names;       ///< given to dma-bufs
+
+  private:
+    int tell(int device, void *argument);
 };
 
 class FakeClock final : public Clock {

@@ -3,6 +3,7 @@
 // What the exporters ask of the kernel, byte by byte, and what each errno leads to.
 
 #include "hw/export/vfio_abi.hpp"
+#include "hw/export/vfio_events.hpp"
 #include "tests/unit/fake_vmm.hpp"
 
 #include <fcntl.h>
@@ -228,6 +229,45 @@ TEST_F(Export, NoUdmabufDevice)
     bench.calls.open_errno = EACCES;
     ASSERT_EQ(bench.create(2, page, {{ram_gpa, page, 0}}), VRL_OK);
     EXPECT_TRUE(bench.vmm.logged("permission"));
+}
+
+TEST(VfioEvents, ListensWhereTheDriverTells)
+{
+    FakeCalls calls;
+    VfioEvents events(calls);
+    EXPECT_EQ(events.listen(7, 8).error(), ENOTTY);
+    calls.tells = true;
+    EXPECT_TRUE(events.listen(7, 8));
+    EXPECT_EQ(calls.listeners[7], 8);
+    EXPECT_EQ(vrl_device_listen(-1, -1), -EBADF) << "the kernel's own";
+}
+
+TEST(VfioEvents, ReadTheStateOfADmabuf)
+{
+    FakeCalls calls;
+    VfioEvents events(calls);
+    EXPECT_EQ(events.state(7, 20).error(), ENOTTY);
+    calls.tells = true;
+    calls.states = {{20, {7, false, 3}}};
+    EXPECT_EQ(events.state(8, 20).error(), EINVAL) << "another device's";
+    const auto state = events.state(7, 20);
+    ASSERT_TRUE(state);
+    EXPECT_FALSE(state->live);
+    EXPECT_EQ(state->generation, 3U);
+}
+
+TEST(VfioEvents, WhatCountsAsRevoked)
+{
+    const auto revoked = [](bool live, uint64_t generation) {
+        return DmaBufState{.live = live, .generation = generation}.was_revoked();
+    };
+    EXPECT_FALSE(revoked(true, 0));
+    EXPECT_TRUE(revoked(false, 1));
+    EXPECT_TRUE(revoked(true, 2)) << "back by now";
+    EXPECT_FALSE(revoked(false, 0)) << "exported while the memory was off";
+    EXPECT_FALSE(revoked(true, 1)) << "and its memory has come";
+    EXPECT_TRUE(revoked(false, 2)) << "and gone";
+    EXPECT_TRUE(revoked(true, 3));
 }
 
 TEST(KernelCalls, CatchTheErrnoAtOnce)

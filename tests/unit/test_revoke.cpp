@@ -155,6 +155,58 @@ TEST_F(Revoke, ADeviceTakesTheBlobsOfItsBarsOnly)
     EXPECT_EQ(vrl_table_revoke_device(bench.get(), device, "D3"), 0U);
 }
 
+TEST_F(Revoke, WhatTheKernelReportsGoesAndNothingElse)
+{
+    const int lost = shared(1);
+    const int kept = shared(2);
+    shared(3, 2);
+    const int device = bench.vmm.find(gpa_of(1))->region->raw.fd;
+    bench.calls.tells = true;
+    EXPECT_EQ(vrl_table_revoke_reported(bench.get(), device, "host"), 0U) << "a signal without a revocation";
+    bench.calls.states = {{lost, {device, false, 1}}};
+    bench.calls.holders = {{lost, 1}};
+    bench.clock.on_pause = [&] { bench.calls.holders[lost] = 0; };
+    EXPECT_EQ(vrl_table_revoke_reported(bench.get(), device, "host"), 1U);
+    EXPECT_TRUE(vrl_table_is_revoked(bench.get(), 1));
+    EXPECT_FALSE(is_open(lost));
+    EXPECT_EQ(passed().count(), 1) << "its consumers are waited for, as in any revocation";
+    EXPECT_TRUE(is_open(kept)) << "made since: the kernel says it lives";
+    EXPECT_EQ(vrl_table_plan(bench.get(), 3), VRL_PLAN_SHARED);
+    EXPECT_EQ(totals()["revocations"], 1);
+}
+
+TEST_F(Revoke, ABufferThatHasReturnedMeanwhileGoesToo)
+{
+    const int fd = shared(1);
+    const int device = bench.vmm.find(gpa_of(1))->region->raw.fd;
+    bench.calls.tells = true;
+    bench.calls.states = {{fd, {device, true, 2}}};
+    EXPECT_EQ(vrl_table_revoke_reported(bench.get(), device, "host"), 1U);
+    EXPECT_FALSE(is_open(fd));
+}
+
+TEST_F(Revoke, ABlobWithoutADmabufSharesTheFateOfTheOthers)
+{
+    const int fd = shared(1);
+    const int device = bench.vmm.find(gpa_of(1))->region->raw.fd;
+    ASSERT_EQ(bench.create(2, page, {{gpa_of(1) + 64, page, 0}}), VRL_OK); // inside a page: not shared
+    ASSERT_EQ(bench.create(3, page, {{gpa_of(2) + 64, page, 0}}), VRL_OK);
+    bench.calls.tells = true;
+    EXPECT_EQ(vrl_table_revoke_reported(bench.get(), device, "host"), 0U);
+    bench.calls.states = {{fd, {device, false, 1}}};
+    EXPECT_EQ(vrl_table_revoke_reported(bench.get(), device, "host"), 2U);
+    EXPECT_TRUE(vrl_table_is_revoked(bench.get(), 2));
+    EXPECT_TRUE(vrl_table_is_backed(bench.get(), 3)) << "another device's";
+}
+
+TEST_F(Revoke, ADriverThatDoesNotTellChangesNothing)
+{
+    const int fd = shared(1);
+    const int device = bench.vmm.find(gpa_of(1))->region->raw.fd;
+    EXPECT_EQ(vrl_table_revoke_reported(bench.get(), device, "host"), 0U);
+    EXPECT_TRUE(is_open(fd));
+}
+
 /// The kernel's own count, on a real dma-buf where there is udmabuf, and its absence on anything else.
 TEST(References, OfWhatIsNoDmabufAreOurs)
 {

@@ -297,6 +297,50 @@ def check_events_told(ground):
         os.close(event)
 
 
+def check_told_before_waiting(ground):
+    """The event comes while an importer keeps the buffer: its program hears of it, looks, and goes on meanwhile."""
+    with ground.exported(ground.card, CARD_BAR, RANGES, "lazy") as (device, dmabuf, importer):
+        other = device.export(CARD_BAR, RANGES)
+        event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        device.feature(vfio.STATE_EVENTFD, vfio.FEATURE_SET, struct.pack("iI", event, 0))
+        reset = Background(sysfs_reset, device)
+        meanwhile = None
+        try:
+            equal(select.select([event], [], [], JOIN_SECONDS)[0], [event], "an event")
+            equal((device.state(dmabuf), device.state(other)), ((1, 1), (1, 1)), "state")
+            meanwhile = device.export(CARD_BAR, RANGES)
+            equal(device.state(meanwhile), (1, 0), "state of one that was exported meanwhile")
+            equal(errno_of(Importer, dmabuf, ground.peer), errno.ENODEV, "attach")
+            equal(reset.ended(0), False, "the reset ended without its importer")
+        finally:
+            importer.do("unmap")
+        reset.result()
+        equal([device.state(fd) for fd in (dmabuf, other, meanwhile)], [(0, 2), (0, 2), (0, 1)], "states")
+        ground.returned(ground.card, CARD_BAR, RANGES, importer)
+        for fd in (other, meanwhile, event):
+            os.close(fd)
+
+
+def check_writes_while_waiting(ground):
+    """A write to the command register that takes nothing away is not held up by one whose importers are waited for."""
+    with ground.exported(ground.gpu, VRAM_BAR, RANGES, "lazy") as (device, dmabuf, importer):
+        on = device.read_config(vfio.COMMAND, 2)
+        off = Background(device.set_memory, False)
+        try:
+            wait_until(lambda: device.state(dmabuf) == (1, 1), "revoked")
+            write = Background(device.write_config, vfio.COMMAND, 2, on)
+            equal(write.ended(JOIN_SECONDS), True, "the write ended")
+            equal(off.ended(0), False, "memory went off without its importer")
+            equal(device.state(dmabuf), (1, 1), "state")
+        finally:
+            importer.do("unmap")
+        off.result()
+        write.result()
+        ground.refused(dmabuf, importer)
+        device.set_memory(True)
+        ground.returned(ground.gpu, VRAM_BAR, RANGES, importer)
+
+
 def check_storm(ground, rounds, threads=4):
     """Exports, imports, resets and closes at once; every buffer is gone at the end, and the device is not."""
     with Device(ground.gpu) as device:

@@ -77,9 +77,15 @@ build_kernel_modules() { # build_kernel_modules NAME...
     done
 }
 
-run_kernel() { # run_kernel build|test [NAME...]
+run_kernel() { # run_kernel build|test [NAME...], run_kernel compare [FILTER]
     local verb=${1:-} names
     [ $# -gt 0 ] && shift
+    if [ "$verb" = compare ]; then
+        run_build >&2
+        build_kernel_modules current >&2
+        "$REPO/tests/kernel/compare" "$@"
+        return
+    fi
     names=${*:-$KERNELS_ALL}
     # shellcheck disable=SC2086  # names, one a word
     case $verb in
@@ -89,6 +95,6 @@ run_kernel() { # run_kernel build|test [NAME...]
         locked "$CACHE/lock" ensure_root >&2
         "$REPO/tests/kernel/run-in-lab" $names
         ;;
-    *) die "kernel: '$verb'? (build, test)" ;;
+    *) die "kernel: '$verb'? (build, test, compare)" ;;
     esac
 }
