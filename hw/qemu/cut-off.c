@@ -10,9 +10,9 @@
  * down, since closing a connection of GDBus waits for what it is writing.
  *
  * Who hangs, from the surest sign to the weakest: whose process has a descriptor of the buffer, or has bytes
- * that it has not read (SIOCOUTQ); else who does not answer a question at once, which it would have to take
- * up after the word to let go. Where none of that tells, as with an import that somebody forgot, all are cut
- * off.
+ * that it has not read (SIOCOUTQ); of the others, who does not answer a question at once, which it would have
+ * to take up after the word to let go: the kernel waits for each of them. Where none of that tells, as with
+ * an import that somebody forgot, all are cut off.
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -116,6 +116,11 @@ static unsigned find_consumers(const VramGPU *vg, Consumer found[MAX_LISTENERS])
     return count;
 }
 
+static bool is_guilty(const Consumer *consumer)
+{
+    return consumer->unread > 0 || consumer->descriptors > 0 || consumer->silent;
+}
+
 /* --- the question */
 
 typedef struct Question {
@@ -148,15 +153,18 @@ static void ask(Consumer *consumer, unsigned *waiting)
                            G_DBUS_CALL_FLAGS_NO_AUTO_START, QUESTION_LIMIT_MS, NULL, answered, question);
 }
 
-/* The answers, or that there is none, come to a loop of our own: the main one waits for us. */
-static void ask_all(Consumer *consumers, unsigned count)
+/* Those of whom nothing is known. The answers, or that there is none, come to a loop of our own: the main one
+ * waits for us. */
+static void ask_the_rest(Consumer *consumers, unsigned count)
 {
     GMainContext *context = g_main_context_new();
     unsigned waiting = 0;
 
     g_main_context_push_thread_default(context);
-    for (unsigned i = 0; i < count; i++)
-        ask(&consumers[i], &waiting);
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_guilty(&consumers[i]))
+            ask(&consumers[i], &waiting);
+    }
     while (waiting)
         g_main_context_iteration(context, TRUE);
     g_main_context_pop_thread_default(context);
@@ -164,11 +172,6 @@ static void ask_all(Consumer *consumers, unsigned count)
 }
 
 /* --- the verdict */
-
-static bool is_guilty(const Consumer *consumer)
-{
-    return consumer->unread > 0 || consumer->descriptors > 0 || consumer->silent;
-}
 
 static bool any_guilty(const Consumer *consumers, unsigned count)
 {
@@ -183,9 +186,7 @@ static bool find_guilty(Consumer *consumers, unsigned count, const uint64_t *ino
 {
     for (unsigned i = 0; i < count; i++)
         consumers[i].descriptors = vram_holders_count(consumers[i].pid, inodes, nr_inodes);
-    if (any_guilty(consumers, count))
-        return true;
-    ask_all(consumers, count);
+    ask_the_rest(consumers, count);
     return any_guilty(consumers, count);
 }
 
