@@ -2,33 +2,22 @@
 
 #include "tools/viewer/display_client.hpp"
 
+#include "tools/viewer/dbus_parts.hpp"
 #include "tools/viewer/listener_protocol.hpp"
 #include "tools/viewer/log.hpp"
 
 #include <gio/gunixfdlist.h>
 #include <gio/gunixfdmessage.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 namespace vramlink {
 namespace {
 
-constexpr int64_t join_limit_us = int64_t{15} * G_USEC_PER_SEC;
-constexpr const char *qemu_bus_name = "org.qemu";
-
-GObjectPtr<GIOStream> stream_over(UniqueFd socket)
-{
-    GErrorHolder error;
-    const GObjectPtr<GSocket> wrapped(g_socket_new_from_fd(socket.get(), &error));
-    if (!wrapped)
-        return nullptr;
-    (void)socket.release(); // the GSocket closes it
-    return GObjectPtr<GIOStream>(G_IO_STREAM(g_socket_connection_factory_create_connection(wrapped.get())));
-}
+constexpr int64_t join_limit_us = DisplayConnection::join_limit_us;
 
 /// What came with the message, as owned descriptors.
 std::vector<UniqueFd> take_fds(GDBusMethodInvocation *invocation)
@@ -58,15 +47,6 @@ void refuse(GDBusMethodInvocation *invocation, const std::string &reason)
                                                   reason.c_str());
 }
 
-void close_quietly(GObjectPtr<GDBusConnection> &connection, gpointer self)
-{
-    if (!connection)
-        return;
-    g_signal_handlers_disconnect_by_data(connection.get(), self);
-    g_dbus_connection_close(connection.get(), nullptr, nullptr, nullptr);
-    connection.reset();
-}
-
 } // namespace
 
 DisplayClient::DisplayClient(DisplaySink &sink, unsigned console)
@@ -86,60 +66,32 @@ void DisplayClient::begin()
     join_limit_.arm(join_limit_us);
 }
 
-void DisplayClient::connect_peer(UniqueFd socket)
+void DisplayClient::take_main(const DisplayConnection &connection)
+{
+    main_.reset(G_DBUS_CONNECTION(g_object_ref(connection.get())));
+    bus_name_ = connection.bus_name();
+    g_signal_connect(main_.get(), "closed", G_CALLBACK(&DisplayClient::on_main_closed), this);
+}
+
+void DisplayClient::follow(const DisplayConnection &connection)
+{
+    if (main_ || !has_joined())
+        return;
+    take_main(connection);
+    let_in();
+}
+
+void DisplayClient::join(const DisplayConnection &connection)
 {
     begin();
-    const auto stream = stream_over(std::move(socket));
-    if (!stream)
-        return lost("the socket to QEMU cannot be used");
-    g_dbus_connection_new(stream.get(), nullptr, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, nullptr,
-                          cancel_.get(), &DisplayClient::on_main_ready, this);
-}
-
-void DisplayClient::connect_bus(const std::string &address)
-{
-    begin();
-    constexpr auto flags = static_cast<GDBusConnectionFlags>(G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                             G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION);
-    g_dbus_connection_new_for_address(address.c_str(), flags, nullptr, cancel_.get(),
-                                      &DisplayClient::on_bus_ready, this);
-}
-
-void DisplayClient::on_main_ready(GObject *, GAsyncResult *result, gpointer self)
-{
-    GErrorHolder error;
-    GDBusConnection *connection = g_dbus_connection_new_finish(result, &error);
-    if (connection)
-        static_cast<DisplayClient *>(self)->have_main(connection, nullptr);
-    else if (!error.cancelled()) // cancelled: the client may be gone
-        static_cast<DisplayClient *>(self)->lost("QEMU's D-Bus display: " + error.text());
-}
-
-void DisplayClient::on_bus_ready(GObject *, GAsyncResult *result, gpointer self)
-{
-    GErrorHolder error;
-    GDBusConnection *connection = g_dbus_connection_new_for_address_finish(result, &error);
-    if (connection)
-        static_cast<DisplayClient *>(self)->have_main(connection, qemu_bus_name);
-    else if (!error.cancelled())
-        static_cast<DisplayClient *>(self)->lost("message bus: " + error.text());
-}
-
-void DisplayClient::have_main(GDBusConnection *connection, const char *bus_name)
-{
-    main_.reset(connection);
-    bus_name_ = bus_name;
-    g_signal_connect(connection, "closed", G_CALLBACK(&DisplayClient::on_closed), this);
-
-    std::array<int, 2> pair{};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) < 0)
+    take_main(connection);
+    auto [ours, theirs] = socket_pair();
+    if (!ours)
         return lost(fmt::format("socketpair: {}", std::strerror(errno)));
-    UniqueFd ours(pair[0]);
-    int theirs = pair[1];
-    const GObjectPtr<GUnixFDList> fds(g_unix_fd_list_new_from_array(&theirs, 1)); // takes theirs
-
+    const int handed = theirs.release();
+    const GObjectPtr<GUnixFDList> fds(g_unix_fd_list_new_from_array(&handed, 1)); // takes it
     g_dbus_connection_call_with_unix_fd_list(
-        connection, bus_name, console_path_.c_str(), "org.qemu.Display1.Console", "RegisterListener",
+        main_.get(), bus_name_, console_path_.c_str(), "org.qemu.Display1.Console", "RegisterListener",
         g_variant_new("(h)", 0), nullptr, G_DBUS_CALL_FLAGS_NONE, static_cast<gint>(join_limit_us / 1000),
         fds.get(), cancel_.get(), &DisplayClient::on_registered, this);
     const auto stream = stream_over(std::move(ours));
@@ -173,6 +125,8 @@ void DisplayClient::on_registered(GObject *source, GAsyncResult *result, gpointe
 
 void DisplayClient::let_in()
 {
+    if (!main_)
+        return;
     input_.attach(main_.get(), bus_name_);
     tell_window();
 }
@@ -184,6 +138,15 @@ void DisplayClient::set_window(const ScreenSize &size)
     window_ = size;
     if (registered_ && main_)
         tell_window();
+}
+
+void DisplayClient::unplug()
+{
+    if (registered_ && main_)
+        g_dbus_connection_call(main_.get(), bus_name_, console_path_.c_str(), "org.qemu.Display1.Console",
+                               "SetUIInfo", g_variant_new("(qqiiuu)", 0, 0, 0, 0, 0, 0), nullptr,
+                               G_DBUS_CALL_FLAGS_NONE, -1, nullptr, nullptr, nullptr);
+    window_ = {};
 }
 
 void DisplayClient::tell_window()
@@ -250,26 +213,32 @@ void DisplayClient::have_listener(GDBusConnection *connection)
     sink_.connected();
 }
 
-void DisplayClient::on_closed(GDBusConnection *connection, gboolean vanished, GError *error, gpointer self)
+void DisplayClient::on_closed(GDBusConnection *, gboolean vanished, GError *error, gpointer self)
 {
     auto *client = static_cast<DisplayClient *>(self);
-    const std::string reason = fmt::format("the connection to QEMU ended{}{}",
-                                           error      ? ": "
-                                           : vanished ? " (QEMU is gone)"
-                                                      : "",
-                                           error ? error->message : "");
-    if (connection == client->listener_.get()) {
-        if (client->without_main())
-            return client->lost(reason);
-        client->cut_off_ = client->registered_ && !g_dbus_connection_is_closed(client->main_.get());
-        return client->listener_lost(reason);
-    }
-    // QEMU talks to one peer at a time about its consoles, the last that came (ui/dbus.c,
-    // dbus_display_add_client_ready()); each keeps its listener, and that is all we need from here on.
-    if (client->bus_name_ != nullptr || !client->listener_)
+    const std::string reason = why_closed(vanished, error);
+    if (client->without_main())
         return client->lost(reason);
-    Log::info("QEMU's display has another client, too");
-    close_quietly(client->main_, client);
+    client->cut_off_ = client->registered_ && !g_dbus_connection_is_closed(client->main_.get());
+    client->listener_lost(reason);
+}
+
+/// QEMU talks to one peer at a time; each keeps its listener, and that is all we need from here on.
+void DisplayClient::on_main_closed(GDBusConnection *, gboolean vanished, GError *error, gpointer self)
+{
+    auto *client = static_cast<DisplayClient *>(self);
+    if (client->bus_name_ != nullptr || !client->listener_)
+        return client->lost(why_closed(vanished, error));
+    client->leave_main();
+}
+
+void DisplayClient::leave_main()
+{
+    if (!main_)
+        return;
+    input_.detach();
+    g_signal_handlers_disconnect_by_data(main_.get(), this);
+    main_.reset();
 }
 
 void DisplayClient::lost(const std::string &reason)
@@ -287,9 +256,9 @@ void DisplayClient::disconnect()
     if (listener_ && object_id_)
         g_dbus_connection_unregister_object(listener_.get(), object_id_);
     object_id_ = 0;
-    input_.detach();
     close_quietly(listener_, this);
-    close_quietly(main_, this);
+    leave_main();
+    registered_ = false;
 }
 
 GVariant *DisplayClient::on_property(GDBusConnection *, const char *, const char *, const char *,

@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char *keyboard = "org.qemu.Display1.Keyboard";
 constexpr const char *mouse = "org.qemu.Display1.Mouse";
+constexpr const char *multi_touch = "org.qemu.Display1.MultiTouch";
 constexpr const char *properties = "org.freedesktop.DBus.Properties";
 
 // QEMU's InputButton (qapi/ui.json).
@@ -76,7 +77,7 @@ void GuestInput::call(const char *interface, const char *method, GVariant *argum
 {
     const GVariantPtr owned(g_variant_ref_sink(arguments));
     if (!connection_)
-        return;
+        return on_needed();
     ++events_;
     g_dbus_connection_call(connection_.get(), bus_name_, path_.c_str(), interface, method, owned.get(),
                            nullptr, G_DBUS_CALL_FLAGS_NONE, -1, nullptr, nullptr, nullptr);
@@ -118,6 +119,11 @@ void GuestInput::move_by(int dx, int dy)
 {
     if (!absolute_)
         call(mouse, "RelMotion", g_variant_new("(ii)", dx, dy));
+}
+
+void GuestInput::touch(TouchKind kind, uint32_t slot, double x, double y)
+{
+    call(multi_touch, "SendEvent", g_variant_new("(utdd)", static_cast<guint32>(kind), guint64{slot}, x, y));
 }
 
 } // namespace vramlink

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// GuestInput: keys and pointer of one console, over QEMU's D-Bus interfaces Keyboard and Mouse.
+// GuestInput: keys, pointer and fingers of one console, over QEMU's D-Bus interfaces Keyboard, Mouse and
+// MultiTouch.
 //
 // Nothing waits for an answer. Without a connection everything is dropped.
 
@@ -10,6 +11,7 @@
 #include "tools/viewer/glib_ptr.hpp"
 #include "tools/viewer/input_sink.hpp"
 
+#include <functional>
 #include <string>
 
 namespace vramlink {
@@ -21,6 +23,8 @@ class GuestInput final : public InputSink {
 
     /// @p bus_name: QEMU's, which must outlive the attachment; null peer to peer.
     void attach(GDBusConnection *connection, const char *bus_name);
+    /// Something was to be sent, and there is no connection.
+    std::function<void()> on_needed = [] {};
     void detach();
 
     void key(uint32_t evdev, bool pressed) override;
@@ -28,6 +32,7 @@ class GuestInput final : public InputSink {
     void wheel(int right, int down) override;
     void move_to(uint32_t x, uint32_t y) override;
     void move_by(int dx, int dy) override;
+    void touch(TouchKind kind, uint32_t slot, double x, double y) override;
     [[nodiscard]] bool absolute() const override { return absolute_; }
 
     [[nodiscard]] uint64_t events() const { return events_; }

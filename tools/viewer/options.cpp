@@ -19,8 +19,11 @@ std::variant<Options, int> parse_options(int argc, char **argv)
         "copying: a client of QEMU's D-Bus display that has the guest's dma-bufs imported.",
         "vramlink-viewer");
     app.footer(
-        "Exit codes: 0 ended by SIGTERM or SIGINT, 1 internal error, 2 usage, 3 connection to QEMU lost or "
-        "never made, 4 no usable compositor or KMS device.\nSIGUSR1 rewrites the statistics file.");
+        "Exit codes: 0 ended by SIGTERM, SIGINT or with its last window, or did what it was asked for, 1 "
+        "internal "
+        "error (a file that cannot be written), 2 usage, 3 connection to QEMU lost or never made, 4 no "
+        "usable "
+        "compositor or KMS device, 5 no picture for --screenshot.\nSIGUSR1 rewrites the statistics file.");
     app.set_version_flag("--version", std::string("vramlink-viewer ") + VRAMLINK_VERSION);
     auto *kms =
         app.add_option("--kms", options.kms,
@@ -33,6 +36,8 @@ std::variant<Options, int> parse_options(int argc, char **argv)
     app.add_flag("--no-copy", options.no_copy,
                  "in a window: show nothing when the compositor refuses a dma-buf, instead of copying it")
         ->excludes(kms);
+    app.add_flag("--no-clipboard", options.no_clipboard, "do not share the clipboard's text with the guest")
+        ->excludes(kms);
     const std::map<std::string, DirectChoice> choices{
         {"never", DirectChoice::never}, {"retry", DirectChoice::retry}, {"always", DirectChoice::always}};
     app.add_option(
@@ -44,8 +49,22 @@ std::variant<Options, int> parse_options(int argc, char **argv)
     auto *from = app.add_option_group("source", "Where QEMU is (exactly one)");
     from->add_option("--qmp", options.qmp, "QMP unix socket of a QEMU with -display dbus,p2p=yes");
     from->add_option("--dbus-address", options.dbus_address, "message bus on which QEMU owns org.qemu");
+    auto *vm = from->add_option("--vm", options.vm,
+                                "libvirt domain with <graphics type='dbus'/>, which virsh is asked for");
     from->require_option(1);
-    app.add_option("--console", options.console, "number of QEMU's console")->capture_default_str();
+    app.add_option("--connect", options.libvirt, "libvirt's URI, e.g. qemu:///system")->needs(vm);
+    auto *list =
+        app.add_flag("--list", options.list, "print the VM's outputs, their sizes and plans, and end");
+    app.add_flag("--json", options.json, "with --list: as JSON")->needs(list);
+    app.add_option("--screenshot", options.screenshot,
+                   "write the picture of an output as PNG to this file (-: standard output), and end")
+        ->excludes(kms)
+        ->excludes(list);
+    app.add_option("--output,--console", options.outputs,
+                   "number of QEMU's console; may be repeated. Otherwise every display device's, each in a "
+                   "window of its own; on KMS the first")
+        ->expected(1)
+        ->take_all();
     app.add_flag("--reconnect", options.reconnect, "when the connection ends, try again every second");
     app.add_flag(
         "--allow-copy", options.allow_copy,
@@ -69,7 +88,8 @@ std::variant<Options, int> parse_options(int argc, char **argv)
         return app.exit(e) == 0 ? exit_ok : exit_usage;
     }
     options.on_kms = kms->count() > 0;
-    if (!options.on_kms && options.wayland.empty() && !std::getenv("WAYLAND_DISPLAY")) {
+    const bool shows = !options.list && options.screenshot.empty();
+    if (shows && !options.on_kms && options.wayland.empty() && !std::getenv("WAYLAND_DISPLAY")) {
         fmt::print(stderr,
                    "vramlink-viewer: there is no WAYLAND_DISPLAY; name a compositor with --wayland, or "
                    "show on a monitor without one with --kms\n");

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace vramlink {
 
@@ -17,6 +18,7 @@ enum ExitCode : int {
     exit_usage = 2,           ///< bad command line
     exit_connection_lost = 3, ///< QEMU is gone, or did not take us in
     exit_no_display = 4,      ///< no usable compositor or KMS device
+    exit_no_picture = 5,      ///< --screenshot: the VM shows nothing, or nothing that the CPU can read
 };
 
 enum class DirectChoice { never, retry, always };
@@ -28,12 +30,19 @@ struct Options {
     bool full_screen = false;
     bool no_copy = false; ///< in a window: show nothing instead of copying
     DirectChoice direct = DirectChoice::never;
-    std::string qmp; ///< exactly one of qmp and dbus_address is set
+    std::string qmp; ///< exactly one of qmp, dbus_address and vm is set
     std::string dbus_address;
-    std::string stats;           ///< empty: none
-    double stats_interval = 0;   ///< seconds; 0: on SIGUSR1 and at exit only
-    double connect_timeout = 10; ///< seconds
-    unsigned console = 0;
+    std::string vm;         ///< a libvirt domain
+    std::string libvirt;    ///< its connection URI; empty: virsh's choice
+    std::string screenshot; ///< PNG file to write, instead of showing anything; empty: none
+    bool list = false;      ///< print the outputs, instead of showing anything
+    bool json = false;      ///< as JSON
+    bool no_clipboard = false;
+    bool visitor = false;          ///< here for a moment: leaves what others have asked QEMU for
+    std::string stats;             ///< empty: none
+    double stats_interval = 0;     ///< seconds; 0: on SIGUSR1 and at exit only
+    double connect_timeout = 10;   ///< seconds
+    std::vector<unsigned> outputs; ///< QEMU's consoles; empty: all that are a display device's
     bool reconnect = false;
     bool allow_copy = false; ///< on KMS: copy what the device refuses
     LogLevel log_level = LogLevel::info;

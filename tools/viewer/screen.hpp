@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace vramlink {
 
@@ -69,6 +70,8 @@ class Screen {
     virtual void cursor(const CursorImage &image) { (void)image; }
     virtual void cursor_visible(bool visible) { (void)visible; }
 
+    /// What the VM and this output of it are called.
+    virtual void set_title(const std::string &title) { (void)title; }
     /// Why the guest's picture is not shown as it should be, in one sentence; empty: it is.
     virtual void note(const std::string &why) { (void)why; }
 
@@ -82,6 +85,10 @@ class Screen {
 
     std::function<void()> on_visible = [] {}; ///< the pending frame is
     std::function<void()> on_closed = [] {};  ///< the user has closed the window
+    /// The user wants to see the output of this number, from 1 on.
+    std::function<void(unsigned)> on_output_asked = [](unsigned) {};
+    /// The statistics of what is shown here, for an overlay.
+    std::function<std::vector<std::string>()> overlay_content = [] { return std::vector<std::string>(); };
     std::function<void(const ScreenSize &)> on_resized = [](const ScreenSize &) {};
 };
 

@@ -2,7 +2,7 @@
 //
 // vramlink: looks into running VMs.
 
-#include "tools/vramlink/devices.hpp"
+#include "tools/common/devices.hpp"
 #include "tools/vramlink/table.hpp"
 
 #include <CLI/CLI.hpp>

@@ -6,7 +6,7 @@
 #ifndef VRAMLINK_TOOLS_VRAMLINK_TABLE_HPP
 #define VRAMLINK_TOOLS_VRAMLINK_TABLE_HPP
 
-#include "tools/vramlink/devices.hpp"
+#include "tools/common/devices.hpp"
 
 #include <string>
 #include <vector>

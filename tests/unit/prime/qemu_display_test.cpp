@@ -3,20 +3,17 @@
 // The D-Bus side against a real QEMU, without a GPU and without a guest: join over QMP, receive pixels, see
 // QEMU leave. Skipped (77) where no qemu-system-x86_64 with a D-Bus display is installed.
 
+#include "tests/unit/prime/qemu_process.hpp"
 #include "tools/viewer/display_client.hpp"
 #include "tools/viewer/qmp_client.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/input-event-codes.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -52,43 +49,6 @@ class Recorder final : public DisplaySink {
     std::string reason;
 };
 
-class QemuProcess {
-  public:
-    /// @p options: more of the command line; the machine runs then, otherwise it stays stopped.
-    explicit QemuProcess(const std::string &socket, const std::vector<std::string> &options = {})
-    {
-        const std::string qmp = "unix:" + socket + ",server=on,wait=off";
-        pid_ = fork();
-        if (pid_ == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            std::vector<const char *> words{
-                "qemu-system-x86_64", "-nodefaults", "-accel",         "tcg",  "-m",       "64", "-display",
-                "dbus,p2p=yes",       "-device",     "virtio-gpu-pci", "-qmp", qmp.c_str()};
-            for (const std::string &option : options)
-                words.push_back(option.c_str());
-            if (options.empty())
-                words.push_back("-S");
-            words.push_back(nullptr);
-            execvp(words.front(), const_cast<char *const *>(words.data()));
-            _exit(127);
-        }
-    }
-    QemuProcess(const QemuProcess &) = delete;
-    QemuProcess &operator=(const QemuProcess &) = delete;
-    ~QemuProcess() { stop(); }
-
-    void stop()
-    {
-        if (pid_ <= 0)
-            return;
-        kill(pid_, SIGKILL);
-        waitpid(std::exchange(pid_, -1), nullptr, 0);
-    }
-
-  private:
-    pid_t pid_ = -1;
-};
-
 bool iterate_until(const std::function<bool()> &reached)
 {
     const int64_t limit = g_get_monotonic_time() + patience_us;
@@ -114,6 +74,17 @@ class QemuDisplay : public ::testing::Test {
   protected:
     const std::string socket = fmt::format("/tmp/vramlink-test-{}.qmp", getpid());
     void TearDown() override { std::filesystem::remove(socket); }
+    /// Connects, and has @p client register once QEMU's objects are known.
+    void connect(DisplayClient &client)
+    {
+        connection.on_ready = [&] { client.join(connection); };
+        connection.on_lost = [&](const std::string &why) { main_lost = why; };
+        auto ours = join(socket);
+        ASSERT_TRUE(ours.has_value()) << ours.error().text;
+        connection.connect_peer(std::move(*ours));
+    }
+    DisplayConnection connection;
+    std::string main_lost;
 };
 
 TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
@@ -121,9 +92,7 @@ TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
     QemuProcess qemu(socket);
     Recorder recorder;
     DisplayClient client(recorder, 0);
-    auto ours = join(socket);
-    ASSERT_TRUE(ours.has_value()) << ours.error().text;
-    client.connect_peer(std::move(*ours));
+    ASSERT_NO_FATAL_FAILURE(connect(client));
     ASSERT_TRUE(iterate_until([&] { return recorder.scanouts > 0 || !recorder.reason.empty(); }));
     EXPECT_EQ(recorder.reason, "");
     EXPECT_EQ(recorder.joined, 1);
@@ -143,9 +112,7 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
     QemuProcess qemu(socket, {"-device", "virtio-tablet-pci", "-trace", "input_event_*", "-D", trace});
     Recorder recorder;
     DisplayClient client(recorder, 0);
-    auto ours = join(socket);
-    ASSERT_TRUE(ours.has_value()) << ours.error().text;
-    client.connect_peer(std::move(*ours));
+    ASSERT_NO_FATAL_FAILURE(connect(client));
     const auto text = [&] {
         std::ifstream file(trace);
         return std::string(std::istreambuf_iterator<char>(file), {});
@@ -158,9 +125,12 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
         << text();
     client.input().button(BTN_RIGHT, true);
     client.input().wheel(0, -1);
+    client.input().touch(TouchKind::begin, 0, 10, 20);
+    client.input().touch(TouchKind::end, 0, 10, 20);
     EXPECT_TRUE(iterate_until([&] {
         return text().find("button right, down 1") != std::string::npos &&
-               text().find("button wheel-up, down 0") != std::string::npos;
+               text().find("button wheel-up, down 0") != std::string::npos &&
+               text().find("input_event_mtt") != std::string::npos;
     })) << text();
     std::filesystem::remove(trace);
 }
@@ -173,9 +143,7 @@ TEST_F(QemuDisplay, TellsQemuItsWindowsSize)
     DisplayClient client(recorder, 0);
     client.set_window({1600, 900, 400, 225});
     EXPECT_FALSE(client.window_told());
-    auto ours = join(socket);
-    ASSERT_TRUE(ours.has_value()) << ours.error().text;
-    client.connect_peer(std::move(*ours));
+    ASSERT_NO_FATAL_FAILURE(connect(client));
     EXPECT_TRUE(iterate_until([&] { return client.window_told() || !recorder.reason.empty(); }));
     EXPECT_EQ(recorder.reason, "");
 }
@@ -186,9 +154,7 @@ TEST_F(QemuDisplay, JoinsAgainAfterDisconnecting)
     Recorder recorder;
     DisplayClient client(recorder, 0);
     for (int round = 1; round <= 3; round++) {
-        auto ours = join(socket);
-        ASSERT_TRUE(ours.has_value()) << ours.error().text;
-        client.connect_peer(std::move(*ours));
+        ASSERT_NO_FATAL_FAILURE(connect(client));
         const int before = recorder.scanouts;
         ASSERT_TRUE(iterate_until([&] { return recorder.scanouts > before; })) << recorder.reason;
         client.disconnect();
@@ -202,11 +168,76 @@ TEST_F(QemuDisplay, UnknownConsoleIsAReason)
     const QemuProcess qemu(socket);
     Recorder recorder;
     DisplayClient client(recorder, 9);
-    auto ours = join(socket);
-    ASSERT_TRUE(ours.has_value()) << ours.error().text;
-    client.connect_peer(std::move(*ours));
+    ASSERT_NO_FATAL_FAILURE(connect(client));
     ASSERT_TRUE(iterate_until([&] { return !recorder.reason.empty(); }));
     EXPECT_NE(recorder.reason.find("RegisterListener"), std::string::npos) << recorder.reason;
+}
+
+TEST_F(QemuDisplay, TheVmAndItsConsolesAreDescribed)
+{
+    const QemuProcess qemu(socket, {"-S", "-name", "desk", "-device", "virtio-gpu-pci,max_outputs=2"});
+    Recorder recorder;
+    DisplayClient client(recorder, 1);
+    ASSERT_NO_FATAL_FAILURE(connect(client));
+    ASSERT_TRUE(iterate_until([&] { return recorder.scanouts > 0 || !recorder.reason.empty(); }));
+    const VmInfo &vm = connection.vm();
+    EXPECT_EQ(vm.name, "desk");
+    ASSERT_EQ(vm.consoles.size(), 3U);
+    EXPECT_TRUE(vm.consoles[0].graphic);
+    EXPECT_EQ(vm.consoles[1].head, 0U);
+    EXPECT_EQ(vm.consoles[2].head, 1U) << "of the second device";
+    EXPECT_NE(vm.consoles[0].device, vm.consoles[1].device);
+    EXPECT_EQ(vm.consoles[1].width, recorder.width);
+    EXPECT_EQ(vm.console(3), nullptr);
+}
+
+TEST_F(QemuDisplay, TwoConsolesShareOneConnection)
+{
+    QemuProcess qemu(socket, {"-S", "-device", "virtio-gpu-pci"});
+    Recorder first, second;
+    DisplayClient one(first, 0), other(second, 1);
+    ASSERT_NO_FATAL_FAILURE(connect(one));
+    connection.on_ready = [&] {
+        one.join(connection);
+        other.join(connection);
+    };
+    ASSERT_TRUE(iterate_until([&] { return first.scanouts > 0 && second.scanouts > 0; }))
+        << first.reason << second.reason;
+    one.disconnect();
+    EXPECT_TRUE(connection.is_up()) << "the other one's as well";
+    EXPECT_TRUE(other.has_joined());
+    one.join(connection);
+    ASSERT_TRUE(iterate_until([&] { return first.joined == 2; })) << first.reason;
+
+    qemu.stop();
+    EXPECT_TRUE(iterate_until([&] { return !second.reason.empty() && !main_lost.empty(); }));
+}
+
+/// QEMU speaks of its consoles with the client that came last.
+TEST_F(QemuDisplay, TheListenerOutlivesTheConnection)
+{
+    const QemuProcess qemu(socket);
+    Recorder first, second;
+    DisplayClient one(first, 0), other(second, 0);
+    ASSERT_NO_FATAL_FAILURE(connect(one));
+    ASSERT_TRUE(iterate_until([&] { return first.scanouts > 0; })) << first.reason;
+    DisplayConnection later;
+    later.on_ready = [&] { other.join(later); };
+    auto ours = join(socket);
+    ASSERT_TRUE(ours.has_value()) << ours.error().text;
+    later.connect_peer(std::move(*ours));
+    ASSERT_TRUE(iterate_until([&] { return !main_lost.empty() && other.has_joined(); }));
+    EXPECT_TRUE(one.has_joined());
+    EXPECT_EQ(first.reason, "");
+
+    int needed = 0;
+    one.input().on_needed = [&] { ++needed; };
+    one.input().key(KEY_A, true);
+    EXPECT_EQ(needed, 1) << "there is no way to QEMU for it";
+    one.follow(later);
+    one.input().key(KEY_A, false);
+    EXPECT_EQ(needed, 1);
+    EXPECT_EQ(one.input().events(), 1U);
 }
 
 TEST(QmpJoin, NobodyThere)
@@ -215,18 +246,6 @@ TEST(QmpJoin, NobodyThere)
               ENOENT);
     EXPECT_EQ(qmp_join_dbus_display(std::string(300, 'x'), std::chrono::seconds(1)).error().code,
               ENAMETOOLONG);
-}
-
-bool qemu_has_dbus_display()
-{
-    FILE *help = popen("qemu-system-x86_64 -display help 2>/dev/null", "r"); // NOLINT: a fixed command
-    if (!help)
-        return false;
-    bool found = false;
-    char line[256];
-    while (std::fgets(line, sizeof(line), help))
-        found = found || std::string(line) == "dbus\n";
-    return pclose(help) == 0 && found;
 }
 
 } // namespace

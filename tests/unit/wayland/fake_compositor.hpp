@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// FakeCompositor: a Wayland compositor in a thread of the test, with one surface and no screen. It asks for
-// frames, releases buffers and refuses imports when the test says so, and counts what clients hold.
+// FakeCompositor: a Wayland compositor in a thread of the test, without a screen. It asks for frames,
+// releases buffers and refuses imports when the test says so, and counts what clients hold.
 //
 // Thread: the compositor's own, under a mutex; with() gives the test a look inside.
 
@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <list>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -21,7 +22,24 @@ namespace vramlink::test {
 
 class FakeCompositor {
   public:
-    struct State {
+    /// A surface and its role.
+    struct Window {
+        int commits = 0; ///< with a buffer
+        bool shows_dmabuf = false;
+        int32_t width = 0, height = 0; ///< of the surface, by its viewport
+        int32_t damage_width = 0;      ///< of the last commit
+        std::string title;
+        bool full_screen = false;
+        int lit = 0; ///< pixels of the last wl_shm buffer that are not as its first one
+
+        // Its objects.
+        wl_resource *surface = nullptr, *xdg_surface = nullptr, *toplevel = nullptr, *viewport = nullptr;
+        wl_resource *pending = nullptr, *shown = nullptr, *held = nullptr; ///< wl_buffers
+        std::vector<wl_resource *> frame_callbacks;
+        bool pending_attached = false;
+    };
+    /// The first window, for tests that have one, and what belongs to none.
+    struct State : Window {
         // What the compositor does.
         bool refuses_imports = false;
         bool asks_for_frames = true; ///< answers frame callbacks at once
@@ -30,19 +48,18 @@ class FakeCompositor {
         // What happened.
         int imports = 0;      ///< asked for
         int dmabufs_live = 0; ///< wl_buffers of dma-bufs that exist
-        int commits = 0;      ///< with a buffer
-        bool shows_dmabuf = false;
-        int32_t width = 0, height = 0; ///< of the surface, by its viewport
-        int32_t damage_width = 0;      ///< of the last commit
-        std::string title;
-        bool full_screen = false;
 
-        // Its objects.
-        wl_resource *surface = nullptr, *xdg_surface = nullptr, *toplevel = nullptr;
-        wl_resource *pending = nullptr, *shown = nullptr, *held = nullptr; ///< wl_buffers
-        std::vector<wl_resource *> frame_callbacks;
-        wl_resource *keyboard = nullptr, *pointer = nullptr;
-        bool pending_attached = false;
+        wl_resource *source = nullptr; ///< the client's, which has the selection
+        std::vector<std::string> source_types;
+        std::string selection; ///< the host's own text
+        int selections = 0;    ///< that the client has set
+
+        std::list<Window> more; ///< surfaces but for the first
+        std::vector<wl_resource *> keyboards, pointers, touches,
+            data_devices; ///< each window binds the seat for itself
+
+        /// Windows that show something.
+        [[nodiscard]] int windows() const;
     };
 
     /// @p dmabuf: offers zwp_linux_dmabuf_v1 with XRGB8888, linear.
@@ -69,6 +86,8 @@ class FakeCompositor {
     /// The user drags the window's edge, or the shell puts it in full screen.
     void configure(int32_t width, int32_t height, bool full_screen);
     void close_window();
+    /// The one of this title.
+    void close_window(const std::string &title);
     /// The user: the focus comes into the window or leaves it, keys, buttons, movements, notches of the
     /// wheel.
     void focus(bool in);
@@ -76,6 +95,14 @@ class FakeCompositor {
     void button(uint32_t evdev, bool pressed);
     void move(double x, double y);
     void wheel(int notches);
+    void touch_down(int32_t id, double x, double y); ///< in the first window
+    void touch_move(int32_t id, double x, double y);
+    void touch_up(int32_t id);
+    void touch_cancel();
+    /// A program of the desktop copies this text, offered as @p mime.
+    void copy(const std::string &text, const char *mime = "text/plain;charset=utf-8");
+    /// A program of the desktop asks for what the client has copied: the end to read from.
+    int paste();
 
     // For the protocol's handlers.
     State &state() { return state_; }
@@ -83,8 +110,17 @@ class FakeCompositor {
     {
         return *static_cast<FakeCompositor *>(wl_resource_get_user_data(resource));
     }
+    /// The window that @p resource is a part of.
+    Window &window_of(wl_resource *resource);
+    void forget(wl_resource *surface);
+    template <class F> void for_each_window(F look)
+    {
+        look(static_cast<Window &>(state_));
+        for (Window &window : state_.more)
+            look(window);
+    }
     void fire_frames();
-    void send_configure(int32_t width, int32_t height, bool full_screen);
+    static void send_configure(const Window &window, int32_t width, int32_t height, bool full_screen);
 
   private:
     void run();
@@ -99,6 +135,10 @@ class FakeCompositor {
 
 /// A seat with a keyboard and a pointer (fake_seat.cpp).
 void offer_seat(wl_display *display, FakeCompositor &compositor);
+/// The selection (fake_clipboard.cpp).
+void offer_clipboard(wl_display *display, FakeCompositor &compositor);
+/// Surfaces on surfaces (fake_overlay.cpp).
+void offer_subsurfaces(wl_display *display, FakeCompositor &compositor);
 /// Shell, viewports and dma-bufs (fake_shell.cpp).
 void offer_shell(wl_display *display, FakeCompositor &compositor);
 void offer_dmabuf(wl_display *display, FakeCompositor &compositor);

@@ -29,14 +29,18 @@ wl_resource *make(wl_client *client, wl_resource *parent, const wl_interface &in
 const struct xdg_toplevel_interface toplevel_calls {
     .destroy = destroy, .set_parent = nullptr,
     .set_title = [](wl_client *, wl_resource *toplevel,
-                    const char *title) { FakeCompositor::of(toplevel).state().title = title; },
+                    const char *title) { FakeCompositor::of(toplevel).window_of(toplevel).title = title; },
     .set_app_id = [](wl_client *, wl_resource *, const char *) {}, .show_window_menu = nullptr,
     .move = nullptr, .resize = nullptr, .set_max_size = nullptr, .set_min_size = nullptr,
     .set_maximized = nullptr, .unset_maximized = nullptr,
-    .set_fullscreen = [](wl_client *, wl_resource *toplevel,
-                         wl_resource *) { FakeCompositor::of(toplevel).state().full_screen = true; },
+    .set_fullscreen =
+        [](wl_client *, wl_resource *toplevel, wl_resource *) {
+            FakeCompositor::of(toplevel).window_of(toplevel).full_screen = true;
+        },
     .unset_fullscreen =
-        [](wl_client *, wl_resource *toplevel) { FakeCompositor::of(toplevel).state().full_screen = false; },
+        [](wl_client *, wl_resource *toplevel) {
+            FakeCompositor::of(toplevel).window_of(toplevel).full_screen = false;
+        },
     .set_minimized = nullptr,
 };
 
@@ -44,7 +48,7 @@ const struct xdg_surface_interface xdg_surface_calls {
     .destroy = destroy,
     .get_toplevel =
         [](wl_client *client, wl_resource *surface, uint32_t id) {
-            FakeCompositor::of(surface).state().toplevel =
+            FakeCompositor::of(surface).window_of(surface).toplevel =
                 make(client, surface, xdg_toplevel_interface, id, &toplevel_calls);
         },
     .get_popup = nullptr, .set_window_geometry = nullptr,
@@ -54,8 +58,8 @@ const struct xdg_surface_interface xdg_surface_calls {
 const struct xdg_wm_base_interface shell_calls {
     .destroy = destroy, .create_positioner = nullptr,
     .get_xdg_surface =
-        [](wl_client *client, wl_resource *shell, uint32_t id, wl_resource *) {
-            FakeCompositor::of(shell).state().xdg_surface =
+        [](wl_client *client, wl_resource *shell, uint32_t id, wl_resource *surface) {
+            FakeCompositor::of(shell).window_of(surface).xdg_surface =
                 make(client, shell, xdg_surface_interface, id, &xdg_surface_calls);
         },
     .pong = [](wl_client *, wl_resource *, uint32_t) {},
@@ -65,15 +69,16 @@ const struct wp_viewport_interface viewport_calls {
     .destroy = destroy,
     .set_source = [](wl_client *, wl_resource *, wl_fixed_t, wl_fixed_t, wl_fixed_t, wl_fixed_t) {},
     .set_destination = [](wl_client *, wl_resource *viewport, int32_t width, int32_t height) {
-        FakeCompositor::of(viewport).state().width = width;
-        FakeCompositor::of(viewport).state().height = height;
+        FakeCompositor::of(viewport).window_of(viewport).width = width;
+        FakeCompositor::of(viewport).window_of(viewport).height = height;
     },
 };
 
 const struct wp_viewporter_interface viewporter_calls {
     .destroy = destroy,
-    .get_viewport = [](wl_client *client, wl_resource *viewporter, uint32_t id, wl_resource *) {
-        make(client, viewporter, wp_viewport_interface, id, &viewport_calls);
+    .get_viewport = [](wl_client *client, wl_resource *viewporter, uint32_t id, wl_resource *surface) {
+        FakeCompositor::of(viewporter).window_of(surface).viewport =
+            make(client, viewporter, wp_viewport_interface, id, &viewport_calls);
     },
 };
 
@@ -83,12 +88,14 @@ const struct wl_buffer_interface buffer_calls {
 
 void dmabuf_gone(wl_resource *buffer)
 {
-    auto &state = FakeCompositor::of(buffer).state();
-    --state.dmabufs_live;
-    for (wl_resource **known : {&state.pending, &state.shown, &state.held}) {
-        if (*known == buffer)
-            *known = nullptr;
-    }
+    auto &compositor = FakeCompositor::of(buffer);
+    --compositor.state().dmabufs_live;
+    compositor.for_each_window([buffer](auto &window) {
+        for (wl_resource **known : {&window.pending, &window.shown, &window.held}) {
+            if (*known == buffer)
+                *known = nullptr;
+        }
+    });
 }
 
 void create(wl_client *client, wl_resource *params, int32_t, int32_t, uint32_t, uint32_t)

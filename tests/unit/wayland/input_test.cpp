@@ -41,6 +41,10 @@ class Recorder final : public InputSink {
     void wheel(int right, int down) override { said += fmt::format("w{},{} ", right, down); }
     void move_to(uint32_t x, uint32_t y) override { said += fmt::format("@{},{} ", x, y); }
     void move_by(int dx, int dy) override { said += fmt::format("~{},{} ", dx, dy); }
+    void touch(TouchKind kind, uint32_t slot, double x, double y) override
+    {
+        said += fmt::format("t{}.{}@{},{} ", slot, static_cast<unsigned>(kind), x, y);
+    }
     [[nodiscard]] bool absolute() const override { return takes_positions; }
 
     std::string said;
@@ -60,7 +64,7 @@ class Input : public ::testing::Test {
         window->set_input(&recorder);
         ASSERT_TRUE(until([this] {
             const auto now = compositor->with([](auto &state) { return state; });
-            return now.commits > 0 && now.keyboard && now.pointer;
+            return now.commits > 0 && !now.keyboards.empty() && !now.pointers.empty() && !now.touches.empty();
         }));
     }
     void TearDown() override
@@ -90,6 +94,32 @@ TEST_F(Input, KeysButtonsWheelAndPositions)
     compositor->wheel(2);
     compositor->move(5000, -3); // over the edge, as in a drag
     EXPECT_TRUE(says("@0,0 +30 -30 @512,384 +b0 -b0 w0,2 @1023,0 ")) << recorder.said;
+}
+
+TEST_F(Input, FingersHaveSlots)
+{
+    compositor->touch_down(70, 512, 384);
+    compositor->touch_down(5, 1, 2);
+    compositor->touch_move(70, 600, 400.5);
+    compositor->touch_move(33, 0, 0); // nobody's
+    compositor->touch_up(70);
+    compositor->touch_down(8, 5000, -3); // the first slot is free again
+    compositor->touch_cancel();
+    EXPECT_TRUE(says("t0.0@512,384 t1.0@1,2 t0.1@600,400.5 t0.2@600,400.5 t0.0@1023,0 t0.3@1023,0 t1.3@1,2 "))
+        << recorder.said;
+}
+
+TEST_F(Input, AnEleventhFingerIsIgnored)
+{
+    std::string wanted;
+    for (int id = 0; id < 11; id++) {
+        compositor->touch_down(id, id, 0);
+        if (id < 10)
+            wanted += fmt::format("t{}.0@{},0 ", id, id);
+    }
+    compositor->touch_up(10);
+    compositor->touch_up(9);
+    EXPECT_TRUE(says(wanted + "t9.2@9,0 ")) << recorder.said;
 }
 
 TEST_F(Input, WhatIsPressedIsReleasedWhenTheFocusLeaves)

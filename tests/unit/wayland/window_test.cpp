@@ -5,6 +5,7 @@
 
 #include "tests/unit/wayland/fake_compositor.hpp"
 #include "tools/viewer/log.hpp"
+#include "tools/viewer/overlay_text.hpp"
 #include "tools/viewer/presenter.hpp"
 #include "tools/viewer/stats.hpp"
 #include "tools/viewer/wayland/window.hpp"
@@ -256,6 +257,29 @@ TEST_F(Window, TheGuestHearsOfANewSizeOnceTheDragIsOver)
     ASSERT_TRUE(until([&] { return told.back().width == 1280; }));
     EXPECT_EQ(state().height, 720);
     EXPECT_EQ(state().width, 1152) << "in its shape";
+}
+
+TEST_F(Window, TheOverlayLeavesTheGuestsBufferAlone)
+{
+    open();
+    show(a);
+    ASSERT_TRUE(answers(1));
+    const int before = commits();
+    window->overlay_content = [this] { return overlay_lines(collect_stats(*presenter)); };
+    window->toggle_overlay();
+    const auto drawn = [this] {
+        const auto now = state();
+        return now.more.size() == 1 ? now.more.front().lit : 0;
+    };
+    ASSERT_TRUE(until([&] { return drawn() > 500; })) << drawn();
+    EXPECT_TRUE(until([this] { return state().more.front().commits >= 3; })) << "it is kept up to date";
+    EXPECT_EQ(commits(), before) << "the guest's buffer was not committed again";
+    EXPECT_EQ(state().imports, 1);
+    EXPECT_TRUE(state().shows_dmabuf);
+    show(b);
+    EXPECT_TRUE(answers(2)) << "and the guest goes on";
+    window->toggle_overlay();
+    EXPECT_TRUE(until([this] { return state().more.empty(); }));
 }
 
 TEST_F(Window, ClosingIsToldAndACompositorThatDiesIsNamed)

@@ -175,6 +175,11 @@ void WaylandConnection::bind(wl_registry *registry, uint32_t name, const std::st
         xdg_wm_base_add_listener(shell_.get(), &listener, this);
     } else if (is(zwp_linux_dmabuf_v1_interface)) {
         bind_dmabuf(registry, name, version);
+    } else if (is(wl_data_device_manager_interface) && version >= 3) {
+        data_devices_.reset(
+            bound<wl_data_device_manager>(registry, name, wl_data_device_manager_interface, 3));
+    } else if (is(wl_subcompositor_interface)) {
+        subcompositor_.reset(bound<wl_subcompositor>(registry, name, wl_subcompositor_interface, 1));
     } else if (is(wp_viewporter_interface)) {
         viewporter_.reset(bound<wp_viewporter>(registry, name, wp_viewporter_interface, 1));
     } else if (is(wp_presentation_interface)) {

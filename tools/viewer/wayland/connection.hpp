@@ -41,6 +41,8 @@ class WaylandConnection {
     [[nodiscard]] wl_shm *shm() const { return shm_.get(); }
     [[nodiscard]] xdg_wm_base *shell() const { return shell_.get(); }
     // Null where the compositor does not offer them:
+    [[nodiscard]] wl_data_device_manager *data_devices() const { return data_devices_.get(); }
+    [[nodiscard]] wl_subcompositor *subcompositor() const { return subcompositor_.get(); }
     [[nodiscard]] zwp_linux_dmabuf_v1 *dmabuf() const { return dmabuf_.get(); }
     [[nodiscard]] wp_viewporter *viewporter() const { return viewporter_.get(); }
     [[nodiscard]] wp_presentation *presentation() const { return presentation_.get(); }
@@ -77,6 +79,19 @@ class WaylandConnection {
         return clock_;
     }
 
+    /// Of the last key, click, finger or focus; 0: there was none. Requests that want the user's doing name
+    /// it.
+    [[nodiscard]] uint32_t last_serial() const
+    {
+        return last_serial_;
+    }
+    void note_serial(uint32_t serial)
+    {
+        last_serial_ = serial;
+        on_serial();
+    }
+    std::function<void()> on_serial = [] {}; ///< last_serial() is another one
+
     /// Dispatches events on the default main context until the end. @p gone: the connection has broken.
     void listen(std::function<void(const std::string &)> gone);
 
@@ -100,6 +115,9 @@ class WaylandConnection {
     WlPtr<wl_compositor> compositor_;
     WlPtr<wl_shm> shm_;
     WlPtr<xdg_wm_base> shell_;
+    WlPtr<wl_subcompositor> subcompositor_;
+    WlPtr<wl_data_device_manager> data_devices_;
+    uint32_t last_serial_ = 0;
     WlPtr<zwp_linux_dmabuf_v1> dmabuf_;
     WlPtr<zwp_linux_dmabuf_feedback_v1> feedback_;
     WlPtr<wp_viewporter> viewporter_;

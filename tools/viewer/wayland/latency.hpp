@@ -24,7 +24,8 @@ class Latency {
     }
     [[nodiscard]] uint64_t count() const { return count_; }
 
-    /// {"frames", "median_us", "p95_us", "max_us"}; the figures are null before the first frame.
+    /// {"frames", "median_us", "p95_us", "max_us", "histogram"}; the figures are null before the first frame.
+    /// The histogram is of the frames that are kept: [{"below_us", "frames"}], null for the rest.
     [[nodiscard]] nlohmann::json summary() const;
 
   private:

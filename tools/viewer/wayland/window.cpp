@@ -2,6 +2,7 @@
 
 #include "tools/viewer/wayland/window.hpp"
 
+#include "tools/viewer/advice.hpp"
 #include "tools/viewer/log.hpp"
 
 #include <nlohmann/json.hpp>
@@ -79,8 +80,8 @@ WaylandWindow::WaylandWindow(WaylandConnection &connection, WindowOptions option
       surface_(wl_compositor_create_surface(connection.compositor())),
       input_(connection, surface_.get(),
              {[this] { return size_.surface(); }, [this] { return size_.frame(); },
-              [this] { set_full_screen(size_.state() != WindowSize::State::full); },
-              [this] { set_title(); }}),
+              [this] { set_full_screen(size_.state() != WindowSize::State::full); }, [this] { tell_title(); },
+              [this](unsigned number) { on_output_asked(number); }, [this] { toggle_overlay(); }}),
       tell_size_([this] {
           if (size() == told_)
               return;
@@ -130,7 +131,7 @@ void WaylandWindow::set_up_shell()
         zxdg_toplevel_decoration_v1_set_mode(decoration_.get(), ZXDG_TOPLEVEL_DECORATION_V1_MODE_SERVER_SIDE);
     }
     xdg_toplevel_set_app_id(toplevel_.get(), app_id);
-    set_title();
+    tell_title();
     if (options_.full_screen)
         xdg_toplevel_set_fullscreen(toplevel_.get(), nullptr);
     wl_surface_commit(surface_.get());
@@ -303,15 +304,21 @@ Result<void> WaylandWindow::give_up()
     return {};
 }
 
+void WaylandWindow::set_title(const std::string &title)
+{
+    options_.title = title;
+    tell_title();
+}
+
 void WaylandWindow::note(const std::string &why)
 {
     if (why == note_)
         return;
     note_ = why;
-    set_title();
+    tell_title();
 }
 
-void WaylandWindow::set_title()
+void WaylandWindow::tell_title()
 {
     constexpr size_t longest = 300; // a request holds 4 KiB; a title bar shows less
     std::string title = note_.empty() ? options_.title : options_.title + " - " + note_;
@@ -326,6 +333,16 @@ void WaylandWindow::set_full_screen(bool full)
         xdg_toplevel_set_fullscreen(toplevel_.get(), nullptr);
     else
         xdg_toplevel_unset_fullscreen(toplevel_.get());
+}
+
+void WaylandWindow::toggle_overlay()
+{
+    if (overlay_)
+        return overlay_.reset();
+    auto opened = Overlay::open(connection_, surface_.get(), [this] { return overlay_content(); });
+    if (!opened)
+        return Log::info("{}", opened.error().text);
+    overlay_ = std::move(*opened);
 }
 
 ScreenSize WaylandWindow::size() const
@@ -349,6 +366,8 @@ void WaylandWindow::add_stats(nlohmann::json &stats) const
     stats["frames_discarded"] = discarded_;
     stats["latency"] = latency_.summary();
     stats["note"] = note_.empty() ? nlohmann::json() : nlohmann::json(note_);
+    const std::string fix = advice_for(note_);
+    stats["fix"] = fix.empty() ? nlohmann::json() : nlohmann::json(fix);
 }
 
 void WaylandWindow::listen(std::function<void(const std::string &)> gone)

@@ -20,6 +20,7 @@
 #include "tools/viewer/wayland/connection.hpp"
 #include "tools/viewer/wayland/dmabuf_import.hpp"
 #include "tools/viewer/wayland/latency.hpp"
+#include "tools/viewer/wayland/overlay.hpp"
 #include "tools/viewer/wayland/shm_canvas.hpp"
 #include "tools/viewer/wayland/window_input.hpp"
 #include "tools/viewer/wayland/window_size.hpp"
@@ -50,6 +51,7 @@ class WaylandWindow final : public Screen {
     void settle() override;
     [[nodiscard]] int64_t patience_us() const override;
     Result<void> give_up() override;
+    void set_title(const std::string &title) override;
     void note(const std::string &why) override;
     [[nodiscard]] ScreenSize size() const override;
     [[nodiscard]] std::string describe() const override;
@@ -61,6 +63,7 @@ class WaylandWindow final : public Screen {
     void cursor_visible(bool visible) override { input_.show_cursor(visible); }
 
     void set_full_screen(bool full);
+    void toggle_overlay();
 
   private:
     struct Feedback;
@@ -76,7 +79,7 @@ class WaylandWindow final : public Screen {
     void ask_for_feedback();
     void maybe_visible();
     void forget_before();
-    void set_title();
+    void tell_title();
 
     WaylandConnection &connection_;
     WindowOptions options_;
@@ -89,6 +92,7 @@ class WaylandWindow final : public Screen {
     WlPtr<xdg_toplevel> toplevel_;
     WlPtr<zxdg_toplevel_decoration_v1> decoration_;
     WlPtr<wl_callback> frame_callback_; ///< of the pending frame
+    std::unique_ptr<Overlay> overlay_;
     WindowInput input_;
     std::unique_ptr<ShmCanvas> neutral_;
     BufferRef attached_; ///< committed last

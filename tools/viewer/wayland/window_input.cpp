@@ -34,12 +34,12 @@ WlPtr<wl_buffer> buffer_of(wl_shm *shm, const CursorImage &image)
         static_cast<int32_t>(image.width * 4), WL_SHM_FORMAT_ARGB8888));
 }
 
-uint32_t scaled(wl_fixed_t at, uint32_t surface, uint32_t frame)
+double scaled(wl_fixed_t at, uint32_t surface, uint32_t frame)
 {
     if (surface == 0 || frame == 0)
         return 0;
     const double pixel = wl_fixed_to_double(at) * frame / surface;
-    return static_cast<uint32_t>(std::clamp(pixel, 0.0, static_cast<double>(frame - 1)));
+    return std::clamp(pixel, 0.0, static_cast<double>(frame - 1));
 }
 
 } // namespace
@@ -53,8 +53,9 @@ struct WindowInput::Events {
 
     static constexpr wl_keyboard_listener keyboard{
         [](void *, wl_keyboard *, uint32_t, int32_t fd, uint32_t) { close(fd); }, // the guest has its own
-        [](void *own, wl_keyboard *, uint32_t, wl_surface *surface, wl_array *) {
+        [](void *own, wl_keyboard *, uint32_t serial, wl_surface *surface, wl_array *) {
             self(own).has_keys_ = surface == self(own).surface_;
+            self(own).connection_.note_serial(serial);
         },
         [](void *own, wl_keyboard *, uint32_t, wl_surface *) {
             if (std::exchange(self(own).has_keys_, false)) {
@@ -62,7 +63,8 @@ struct WindowInput::Events {
                 self(own).grab(false);
             }
         },
-        [](void *own, wl_keyboard *, uint32_t, uint32_t, uint32_t key, uint32_t state) {
+        [](void *own, wl_keyboard *, uint32_t serial, uint32_t, uint32_t key, uint32_t state) {
+            self(own).connection_.note_serial(serial);
             self(own).key(key, state == WL_KEYBOARD_KEY_STATE_PRESSED);
         },
         [](void *, wl_keyboard *, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t) {},
@@ -77,7 +79,8 @@ struct WindowInput::Events {
         },
         [](void *own, wl_pointer *, uint32_t, wl_surface *) { self(own).has_pointer_ = false; },
         [](void *own, wl_pointer *, uint32_t, wl_fixed_t x, wl_fixed_t y) { self(own).motion(x, y); },
-        [](void *own, wl_pointer *, uint32_t, uint32_t, uint32_t button, uint32_t state) {
+        [](void *own, wl_pointer *, uint32_t serial, uint32_t, uint32_t button, uint32_t state) {
+            self(own).connection_.note_serial(serial);
             self(own).button(button, state == WL_POINTER_BUTTON_STATE_PRESSED);
         },
         [](void *own, wl_pointer *, uint32_t, uint32_t axis, wl_fixed_t value) {
@@ -93,6 +96,22 @@ struct WindowInput::Events {
         },
         nullptr,  // axis_value120: version 8
         nullptr}; // axis_relative_direction: version 9
+
+    static constexpr wl_touch_listener touch{
+        [](void *own, wl_touch *, uint32_t serial, uint32_t, wl_surface *surface, int32_t id, wl_fixed_t x,
+           wl_fixed_t y) {
+            self(own).connection_.note_serial(serial);
+            if (surface == self(own).surface_)
+                self(own).finger_down(id, x, y);
+        },
+        [](void *own, wl_touch *, uint32_t, uint32_t, int32_t id) { self(own).finger_up(id); },
+        [](void *own, wl_touch *, uint32_t, int32_t id, wl_fixed_t x, wl_fixed_t y) {
+            self(own).finger_moves(id, x, y);
+        },
+        [](void *, wl_touch *) {}, // QEMU has no word for the end of a group
+        [](void *own, wl_touch *) { self(own).no_fingers(); },
+        nullptr,  // shape: version 6
+        nullptr}; // orientation: version 6
 
     static constexpr zwp_relative_pointer_v1_listener relative{
         [](void *own, zwp_relative_pointer_v1 *, uint32_t, uint32_t, wl_fixed_t, wl_fixed_t, wl_fixed_t dx,
@@ -122,6 +141,13 @@ void WindowInput::capabilities(uint32_t all)
         has_keys_ = false;
         release_all();
     }
+    if ((all & WL_SEAT_CAPABILITY_TOUCH) && !touch_) {
+        touch_.reset(wl_seat_get_touch(seat_.get()));
+        wl_touch_add_listener(touch_.get(), &Events::touch, this);
+    } else if (!(all & WL_SEAT_CAPABILITY_TOUCH)) {
+        no_fingers();
+        touch_.reset();
+    }
     if (points && !pointer_) {
         pointer_.reset(wl_seat_get_pointer(seat_.get()));
         wl_pointer_add_listener(pointer_.get(), &Events::pointer, this);
@@ -138,16 +164,74 @@ void WindowInput::capabilities(uint32_t all)
     }
 }
 
+WindowInput::Finger *WindowInput::finger(int32_t id)
+{
+    for (Finger &known : fingers_) {
+        if (known.down && known.id == id)
+            return &known;
+    }
+    return nullptr;
+}
+
+void WindowInput::tell(const Finger &finger, TouchKind kind)
+{
+    if (sink_)
+        sink_->touch(kind, static_cast<uint32_t>(&finger - fingers_.data()), finger.x, finger.y);
+}
+
+void WindowInput::finger_down(int32_t id, wl_fixed_t x, wl_fixed_t y)
+{
+    const auto free = std::ranges::find(fingers_, false, &Finger::down);
+    if (free == fingers_.end() || finger(id))
+        return;
+    const Extent2 surface = owner_.surface(), frame = owner_.frame();
+    *free = {id, true, scaled(x, surface.width, frame.width), scaled(y, surface.height, frame.height)};
+    tell(*free, TouchKind::begin);
+}
+
+void WindowInput::finger_moves(int32_t id, wl_fixed_t x, wl_fixed_t y)
+{
+    Finger *moved = finger(id);
+    if (!moved)
+        return;
+    const Extent2 surface = owner_.surface(), frame = owner_.frame();
+    moved->x = scaled(x, surface.width, frame.width);
+    moved->y = scaled(y, surface.height, frame.height);
+    tell(*moved, TouchKind::update);
+}
+
+void WindowInput::finger_up(int32_t id)
+{
+    if (Finger *lifted = finger(id)) {
+        lifted->down = false;
+        tell(*lifted, TouchKind::end);
+    }
+}
+
+void WindowInput::no_fingers()
+{
+    for (Finger &known : fingers_) {
+        if (std::exchange(known.down, false))
+            tell(known, TouchKind::cancel);
+    }
+}
+
 bool WindowInput::chord(uint32_t evdev)
 {
     const bool control = keys_.contains(KEY_LEFTCTRL) || keys_.contains(KEY_RIGHTCTRL);
     const bool alt = keys_.contains(KEY_LEFTALT);
-    if (!control || !alt || (evdev != KEY_G && evdev != KEY_F))
+    if (!control || !alt)
         return false;
     if (evdev == KEY_G)
         grab(!grabbed_);
-    else
+    else if (evdev == KEY_F)
         owner_.toggle_full_screen();
+    else if (evdev == KEY_S)
+        owner_.toggle_overlay();
+    else if (evdev >= KEY_1 && evdev <= KEY_9)
+        owner_.output_asked(evdev - KEY_1 + 1);
+    else
+        return false;
     return true;
 }
 
@@ -176,7 +260,8 @@ void WindowInput::motion(wl_fixed_t x, wl_fixed_t y)
     if (!has_pointer_ || !sink_ || !sink_->absolute())
         return;
     const Extent2 surface = owner_.surface(), frame = owner_.frame();
-    sink_->move_to(scaled(x, surface.width, frame.width), scaled(y, surface.height, frame.height));
+    sink_->move_to(static_cast<uint32_t>(scaled(x, surface.width, frame.width)),
+                   static_cast<uint32_t>(scaled(y, surface.height, frame.height)));
 }
 
 void WindowInput::relative_motion(wl_fixed_t dx, wl_fixed_t dy)

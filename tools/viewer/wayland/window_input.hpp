@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// WindowInput: keyboard and pointer of the compositor's seat, as far as they are in one window.
+// WindowInput: keyboard, pointer and touch screen of the compositor's seat, as far as they are in one window.
 //
 // Grab: the pointer is locked (for guests whose pointer takes movements) and the compositor's own shortcuts
 // go to the guest. A click grabs where the guest's pointer is relative; Ctrl+Alt+G grabs and lets go; losing
-// the focus lets go. Ctrl+Alt+F toggles full screen. The guest sees neither G nor F of a chord.
+// the focus lets go. Ctrl+Alt+F toggles full screen, Ctrl+Alt+S the statistics, Ctrl+Alt+1 to 9 opens the
+// window of that output. The guest does not see the last key of a chord.
 //
 // Everything that is pressed is released when the focus leaves. Thread: the default main context's.
 
@@ -30,6 +31,8 @@ class WindowInput {
         std::function<Extent2()> frame;   ///< the guest's pixels
         std::function<void()> toggle_full_screen;
         std::function<void()> grab_changed;
+        std::function<void(unsigned)> output_asked; ///< by its number, from 1 on
+        std::function<void()> toggle_overlay;
     };
     /// @p connection and @p surface must outlive it.
     WindowInput(WaylandConnection &connection, wl_surface *surface, Owner owner);
@@ -53,6 +56,17 @@ class WindowInput {
     void motion(wl_fixed_t x, wl_fixed_t y);
     void relative_motion(wl_fixed_t dx, wl_fixed_t dy);
     void axis_frame();
+    void finger_down(int32_t id, wl_fixed_t x, wl_fixed_t y);
+    void finger_moves(int32_t id, wl_fixed_t x, wl_fixed_t y);
+    void finger_up(int32_t id);
+    void no_fingers();
+    struct Finger {
+        int32_t id = 0; ///< the compositor's
+        bool down = false;
+        double x = 0, y = 0; ///< in the guest's frame, last
+    };
+    Finger *finger(int32_t id);
+    void tell(const Finger &finger, TouchKind kind);
     void grab(bool on);
     void release_all();
     void apply_cursor();
@@ -64,6 +78,8 @@ class WindowInput {
     WlPtr<wl_seat> seat_;
     WlPtr<wl_keyboard> keyboard_;
     WlPtr<wl_pointer> pointer_;
+    WlPtr<wl_touch> touch_;
+    std::array<Finger, InputSink::touch_slots> fingers_; ///< by slot; more fingers than that are ignored
     WlPtr<zwp_relative_pointer_v1> relative_;
     WlPtr<zwp_locked_pointer_v1> lock_;
     WlPtr<zwp_keyboard_shortcuts_inhibitor_v1> inhibitor_;

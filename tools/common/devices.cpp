@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "tools/vramlink/devices.hpp"
+#include "tools/common/devices.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

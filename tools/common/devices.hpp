@@ -2,8 +2,8 @@
 //
 // The vramlink devices of a running VM, and what each of them tells about itself.
 
-#ifndef VRAMLINK_TOOLS_VRAMLINK_DEVICES_HPP
-#define VRAMLINK_TOOLS_VRAMLINK_DEVICES_HPP
+#ifndef VRAMLINK_TOOLS_COMMON_DEVICES_HPP
+#define VRAMLINK_TOOLS_COMMON_DEVICES_HPP
 
 #include "tools/common/qmp.hpp"
 #include "vramlink/error.hpp"
@@ -16,6 +16,7 @@ namespace vramlink {
 struct Device {
     std::string path;  ///< in QEMU's object tree, such as /machine/peripheral/vram0
     std::string stats; ///< JSON; include/vramlink/blob_table.h, vrl_table_stats_json()
+    std::string slot;  ///< on its PCI bus, such as 02.0; empty: nobody has asked
 };
 
 /// Every device behind @p qmp that has statistics of ours; none is no error. Errors: those of Qmp::command().
