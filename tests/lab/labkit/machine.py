@@ -50,8 +50,7 @@ class Machine:
 
     def _kernel_line(self):
         # no_timer_check: on a busy machine TCG delivers the timer's first interrupts later than the kernel's check waits.
-        # tsc=reliable: TCG's counter is the host's clock; the kernel's watchdog, starved, would drop it for one that costs an exit.
-        words = ["console=ttyS0", "panic=-1", "loglevel=6", "no_timer_check", "tsc=reliable"]
+        words = ["console=ttyS0", "panic=-1", "loglevel=6", "no_timer_check"]
         if self.iommu != "off":
             words.append("intel_iommu=on")
         if self.iommu == "pt":
