@@ -46,7 +46,8 @@ Output::~Output()
 
 void Output::tell_size(const ScreenSize &size)
 {
-    client_.set_window(size.width == 0 && !first_head_ ? first_size : size);
+    if (owner_.plugs_in)
+        client_.set_window(size.width == 0 && !first_head_ ? first_size : size);
 }
 
 void Output::join(const ConsoleInfo &info)

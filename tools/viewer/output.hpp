@@ -29,6 +29,7 @@ class Output {
         std::function<void()> closed;   ///< by the user. Not a place to destroy the output
         std::function<void()> unusable; ///< as Presenter::on_unusable
         std::function<void()> needed;   ///< as GuestInput::on_needed
+        bool plugs_in = true;           ///< the guest is told of the screen; otherwise it never hears of us
     };
     /// @p connection must outlive it.
     Output(unsigned console, std::unique_ptr<Screen> screen, const DisplayConnection &connection,

@@ -94,7 +94,7 @@ bool Session::open(unsigned console)
                                                              mapped_tries_ = most_mapped_tries;
                                                              mapped_.arm(mapped_delay_us);
                                                          },
-                                                         [this] { take_back(); }});
+                                                         [this] { take_back(); }, !options_.visitor});
     output->presenter().allow_copy(options_.on_kms ? options_.allow_copy : !options_.no_copy);
     output->screen().on_output_asked = [this](unsigned number) { asked_for(number); };
     output->screen().listen([this](const std::string &why) {

@@ -86,13 +86,13 @@ class Qemu {
     /// What the guest pastes; an error's words after "error: ".
     std::string request()
     {
-        std::string text;
+        std::string given;
         const char *types[] = {mime, nullptr};
         g_dbus_connection_call(connection_.get(), nullptr, object, interface_name, "Request",
                                g_variant_new("(u@as)", 0U, g_variant_new_strv(types, -1)), nullptr,
-                               G_DBUS_CALL_FLAGS_NONE, -1, nullptr, &Qemu::on_text, &text);
-        EXPECT_TRUE(until([&] { return !text.empty(); }));
-        return text;
+                               G_DBUS_CALL_FLAGS_NONE, -1, nullptr, &Qemu::on_text, &given);
+        EXPECT_TRUE(until([&] { return !given.empty(); }));
+        return given;
     }
 
     std::string said; ///< calls that came
