@@ -7,6 +7,7 @@
 
 #include "tests/unit/prime/qemu_process.hpp"
 #include "tests/unit/wayland/fake_compositor.hpp"
+#include "tools/viewer/dbus_parts.hpp"
 #include "tools/viewer/list.hpp"
 #include "tools/viewer/log.hpp"
 #include "tools/viewer/qmp_client.hpp"
@@ -215,7 +216,17 @@ TEST_F(Sessions, TakesQemuBackFromAnotherClientWhenTheUserTypes)
     const int code = run([&] {
         EXPECT_TRUE(all_show(1));
         auto other = qmp_join_dbus_display(options.qmp, std::chrono::seconds(5));
-        EXPECT_TRUE(other) << other.error().text;
+        ASSERT_TRUE(other) << other.error().text;
+        const auto stream = stream_over(std::move(*other));
+        const GObjectPtr<GDBusConnection> taken(g_dbus_connection_new_sync(
+            stream.get(), nullptr, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, nullptr, nullptr, nullptr));
+        ASSERT_TRUE(taken);
+        EXPECT_TRUE(eventually([&] {
+            const GVariantPtr answer(g_dbus_connection_call_sync(
+                taken.get(), nullptr, "/org/qemu/Display1/VM", "org.freedesktop.DBus.Peer", "Ping", nullptr,
+                nullptr, G_DBUS_CALL_FLAGS_NONE, -1, nullptr, nullptr));
+            return answer != nullptr;
+        }));
         compositor->focus(true);
         EXPECT_TRUE(eventually([&] {
             g_usleep(200'000);
