@@ -5,8 +5,8 @@
  * QEMU 10.0 asks for each of its scanouts whether the stream has the framebuffer's fields, and finds the
  * answer through a pointer that is right for the first scanout alone (hw/display/virtio-gpu.c,
  * scanout_vmstate_after_v2()). For the second it looks at the low byte of a pointer into the list of
- * resources: beside a 2D resource one of eight migrations writes one thing and reads another. So the parent
- * is made to save and load its first scanout only, and all of them travel once more in our own part.
+ * resources: beside a 2D resource one of ten migrations wrote one thing and read another. So the parent is
+ * made to save and load its first scanout only, and all of them travel once more in our own part.
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -86,8 +86,7 @@ static const VMStateDescription vmstate_scanout = {
                                VMSTATE_UINT32(cursor.hot_y, struct virtio_gpu_scanout),
                                VMSTATE_UINT32(cursor.pos.x, struct virtio_gpu_scanout),
                                VMSTATE_UINT32(cursor.pos.y, struct virtio_gpu_scanout),
-                               VMSTATE_UINT32(fb.format, struct virtio_gpu_scanout),
-                               VMSTATE_BYTES_PP,
+                               VMSTATE_UINT32(fb.format, struct virtio_gpu_scanout), VMSTATE_BYTES_PP,
                                VMSTATE_UINT32(fb.width, struct virtio_gpu_scanout),
                                VMSTATE_UINT32(fb.height, struct virtio_gpu_scanout),
                                VMSTATE_UINT32(fb.stride, struct virtio_gpu_scanout),

@@ -174,13 +174,13 @@ static bool find_stretch_cb(Int128 start, Int128 length, const MemoryRegion *mr,
     return true;
 }
 
-static void remember_stretch(VramRegions *regions, AddressSpace *as, MemoryRegion *mr, hwaddr gpa,
+static void remember_stretch(VramRegions *regions, AddressSpace *as, const Memory *memory, hwaddr gpa,
                              const struct vrl_piece *piece)
 {
-    struct find_stretch find = {.mr = mr, .address = gpa};
+    struct find_stretch find = {.mr = memory->mr, .address = gpa};
 
     flatview_for_each_range(address_space_to_flatview(as), find_stretch_cb, &find);
-    regions->known = (Stretch){.memory = memory_of(regions, mr),
+    regions->known = (Stretch){.memory = memory,
                                .first = gpa - find.before,
                                .length = find.before + piece->length,
                                .offset = piece->offset - find.before};
@@ -221,7 +221,7 @@ enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uin
     *piece = (struct vrl_piece){
         .region = &memory->region, .offset = memory->offset + xlat, .length = len, .iommu = iommu};
     if (!iommu) {
-        remember_stretch(regions, as, mr, gpa, piece);
+        remember_stretch(regions, as, memory, gpa, piece);
         translate_known(regions, gpa, piece);
     }
     return VRL_TRANSLATE_OK;

@@ -113,15 +113,22 @@ void Session::connect()
         (void)request_mapped(options_.qmp, false, qmp_limit); // what a viewer before us may have asked for
 }
 
-std::set<unsigned> Session::wanted() const
+/// Those that the user has named, else all graphical ones, closed or not.
+std::set<unsigned> Session::eligible() const
 {
     std::set<unsigned> ids(options_.outputs.begin(), options_.outputs.end());
-    if (ids.empty()) {
-        for (const ConsoleInfo &console : connection_.vm().consoles) {
-            if (console.graphic)
-                ids.insert(console.id);
-        }
+    if (!ids.empty())
+        return ids;
+    for (const ConsoleInfo &console : connection_.vm().consoles) {
+        if (console.graphic)
+            ids.insert(console.id);
     }
+    return ids;
+}
+
+std::set<unsigned> Session::wanted() const
+{
+    std::set<unsigned> ids = eligible();
     std::erase_if(ids, [this](unsigned id) { return closed_.contains(id); });
     while (ids.size() > screens_.most)
         ids.erase(std::prev(ids.end()));
@@ -156,8 +163,8 @@ void Session::settle()
         if (!open(*ids.begin()))
             return end(exit_no_display);
     }
+    seen_ = was_connected();
     std::erase_if(outputs_, [&](const auto &entry) {
-        seen_ = seen_ || entry.second->presenter().times_connected() > 0;
         return !ids.contains(entry.first) && !doomed_.contains(entry.first);
     });
     for (const unsigned id : ids) {
@@ -200,7 +207,7 @@ void Session::reap()
         if (outputs_.size() == 1)
             return end(exit_ok);
         found->second->unplug();
-        seen_ = seen_ || found->second->presenter().times_connected() > 0;
+        seen_ = was_connected();
         outputs_.erase(found);
     }
 }
@@ -208,11 +215,7 @@ void Session::reap()
 /// The user wants the window of the @p number th output, from 1 on.
 void Session::asked_for(unsigned number)
 {
-    std::set<unsigned> all(options_.outputs.begin(), options_.outputs.end());
-    for (const ConsoleInfo &console : connection_.vm().consoles) {
-        if (options_.outputs.empty() && console.graphic)
-            all.insert(console.id);
-    }
+    const std::set<unsigned> all = eligible();
     if (number == 0 || number > all.size() || !connection_.is_up())
         return;
     if (closed_.erase(*std::next(all.begin(), number - 1)) > 0)

@@ -56,6 +56,7 @@ class Session {
 
     void connect();
     void settle();
+    [[nodiscard]] std::set<unsigned> eligible() const;
     [[nodiscard]] std::set<unsigned> wanted() const;
     [[nodiscard]] std::string missing() const;
     bool open(unsigned console);
@@ -80,7 +81,7 @@ class Session {
     std::set<unsigned> closed_;                           ///< by the user
     std::set<unsigned> doomed_;                           ///< closed, not destroyed yet
     bool asked_mapped_ = false;
-    bool seen_ = false; ///< some output has been connected, gone now
+    bool seen_ = false; ///< some output was connected when one went; see was_connected()
     Timer retry_, reap_, mapped_, stats_timer_;
     int mapped_tries_ = 0;
     int64_t take_back_at_ = 0; ///< monotonic time before which it is not tried again

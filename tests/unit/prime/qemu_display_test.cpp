@@ -4,6 +4,7 @@
 // QEMU leave. Skipped (77) where no qemu-system-x86_64 with a D-Bus display is installed.
 
 #include "tests/unit/prime/qemu_process.hpp"
+#include "tests/unit/prime/until.hpp"
 #include "tools/viewer/display_client.hpp"
 #include "tools/viewer/qmp_client.hpp"
 
@@ -22,9 +23,6 @@
 
 namespace vramlink::test {
 namespace {
-
-constexpr int skip_code = 77;
-constexpr int64_t patience_us = 20 * G_USEC_PER_SEC;
 
 class Recorder final : public DisplaySink {
   public:
@@ -48,16 +46,6 @@ class Recorder final : public DisplaySink {
     bool lit = false; ///< some pixel is not black
     std::string reason;
 };
-
-bool iterate_until(const std::function<bool()> &reached)
-{
-    const int64_t limit = g_get_monotonic_time() + patience_us;
-    while (!reached() && g_get_monotonic_time() < limit) {
-        if (!g_main_context_iteration(nullptr, FALSE))
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return reached();
-}
 
 Result<UniqueFd> join(const std::string &socket)
 {
@@ -93,7 +81,7 @@ TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
     Recorder recorder;
     DisplayClient client(recorder, 0);
     ASSERT_NO_FATAL_FAILURE(connect(client));
-    ASSERT_TRUE(iterate_until([&] { return recorder.scanouts > 0 || !recorder.reason.empty(); }));
+    ASSERT_TRUE(until([&] { return recorder.scanouts > 0 || !recorder.reason.empty(); }));
     EXPECT_EQ(recorder.reason, "");
     EXPECT_EQ(recorder.joined, 1);
     EXPECT_GE(recorder.width, 320U);
@@ -101,7 +89,7 @@ TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
     EXPECT_TRUE(recorder.lit) << "QEMU writes that the guest has not initialized the display";
 
     qemu.stop();
-    ASSERT_TRUE(iterate_until([&] { return !recorder.reason.empty(); }));
+    ASSERT_TRUE(until([&] { return !recorder.reason.empty(); }));
     EXPECT_NE(recorder.reason.find("the connection to QEMU ended"), std::string::npos) << recorder.reason;
 }
 
@@ -117,7 +105,7 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
         std::ifstream file(trace);
         return std::string(std::istreambuf_iterator<char>(file), {});
     };
-    ASSERT_TRUE(iterate_until([&] {
+    ASSERT_TRUE(until([&] {
         client.input().key(KEY_RIGHTALT, true); // again and again: the machine must run first
         client.input().key(KEY_RIGHTALT, false);
         return text().find("key qcode alt_r, down 0") != std::string::npos;
@@ -127,7 +115,7 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
     client.input().wheel(0, -1);
     client.input().touch(TouchKind::begin, 0, 10, 20);
     client.input().touch(TouchKind::end, 0, 10, 20);
-    EXPECT_TRUE(iterate_until([&] {
+    EXPECT_TRUE(until([&] {
         return text().find("button right, down 1") != std::string::npos &&
                text().find("button wheel-up, down 0") != std::string::npos &&
                text().find("input_event_mtt") != std::string::npos;
@@ -144,7 +132,7 @@ TEST_F(QemuDisplay, TellsQemuItsWindowsSize)
     client.set_window({1600, 900, 400, 225});
     EXPECT_FALSE(client.window_told());
     ASSERT_NO_FATAL_FAILURE(connect(client));
-    EXPECT_TRUE(iterate_until([&] { return client.window_told() || !recorder.reason.empty(); }));
+    EXPECT_TRUE(until([&] { return client.window_told() || !recorder.reason.empty(); }));
     EXPECT_EQ(recorder.reason, "");
 }
 
@@ -156,7 +144,7 @@ TEST_F(QemuDisplay, JoinsAgainAfterDisconnecting)
     for (int round = 1; round <= 3; round++) {
         ASSERT_NO_FATAL_FAILURE(connect(client));
         const int before = recorder.scanouts;
-        ASSERT_TRUE(iterate_until([&] { return recorder.scanouts > before; })) << recorder.reason;
+        ASSERT_TRUE(until([&] { return recorder.scanouts > before; })) << recorder.reason;
         client.disconnect();
         EXPECT_EQ(recorder.joined, round);
     }
@@ -169,7 +157,7 @@ TEST_F(QemuDisplay, UnknownConsoleIsAReason)
     Recorder recorder;
     DisplayClient client(recorder, 9);
     ASSERT_NO_FATAL_FAILURE(connect(client));
-    ASSERT_TRUE(iterate_until([&] { return !recorder.reason.empty(); }));
+    ASSERT_TRUE(until([&] { return !recorder.reason.empty(); }));
     EXPECT_NE(recorder.reason.find("RegisterListener"), std::string::npos) << recorder.reason;
 }
 
@@ -179,7 +167,7 @@ TEST_F(QemuDisplay, TheVmAndItsConsolesAreDescribed)
     Recorder recorder;
     DisplayClient client(recorder, 1);
     ASSERT_NO_FATAL_FAILURE(connect(client));
-    ASSERT_TRUE(iterate_until([&] { return recorder.scanouts > 0 || !recorder.reason.empty(); }));
+    ASSERT_TRUE(until([&] { return recorder.scanouts > 0 || !recorder.reason.empty(); }));
     const VmInfo &vm = connection.vm();
     EXPECT_EQ(vm.name, "desk");
     ASSERT_EQ(vm.consoles.size(), 3U);
@@ -201,16 +189,16 @@ TEST_F(QemuDisplay, TwoConsolesShareOneConnection)
         one.join(connection);
         other.join(connection);
     };
-    ASSERT_TRUE(iterate_until([&] { return first.scanouts > 0 && second.scanouts > 0; }))
+    ASSERT_TRUE(until([&] { return first.scanouts > 0 && second.scanouts > 0; }))
         << first.reason << second.reason;
     one.disconnect();
     EXPECT_TRUE(connection.is_up()) << "the other one's as well";
     EXPECT_TRUE(other.has_joined());
     one.join(connection);
-    ASSERT_TRUE(iterate_until([&] { return first.joined == 2; })) << first.reason;
+    ASSERT_TRUE(until([&] { return first.joined == 2; })) << first.reason;
 
     qemu.stop();
-    EXPECT_TRUE(iterate_until([&] { return !second.reason.empty() && !main_lost.empty(); }));
+    EXPECT_TRUE(until([&] { return !second.reason.empty() && !main_lost.empty(); }));
 }
 
 /// QEMU speaks of its consoles with the client that came last.
@@ -220,13 +208,13 @@ TEST_F(QemuDisplay, TheListenerOutlivesTheConnection)
     Recorder first, second;
     DisplayClient one(first, 0), other(second, 0);
     ASSERT_NO_FATAL_FAILURE(connect(one));
-    ASSERT_TRUE(iterate_until([&] { return first.scanouts > 0; })) << first.reason;
+    ASSERT_TRUE(until([&] { return first.scanouts > 0; })) << first.reason;
     DisplayConnection later;
     later.on_ready = [&] { other.join(later); };
     auto ours = join(socket);
     ASSERT_TRUE(ours.has_value()) << ours.error().text;
     later.connect_peer(std::move(*ours));
-    ASSERT_TRUE(iterate_until([&] { return !main_lost.empty() && other.has_joined(); }));
+    ASSERT_TRUE(until([&] { return !main_lost.empty() && other.has_joined(); }));
     EXPECT_TRUE(one.has_joined());
     EXPECT_EQ(first.reason, "");
 
@@ -253,10 +241,5 @@ TEST(QmpJoin, NobodyThere)
 
 int main(int argc, char **argv)
 {
-    if (!vramlink::test::qemu_has_dbus_display()) {
-        fmt::print("SKIP: no qemu-system-x86_64 with a D-Bus display\n");
-        return vramlink::test::skip_code;
-    }
-    ::testing::InitGoogleTest(&argc, argv);
-    return RUN_ALL_TESTS();
+    return vramlink::test::run_tests_with_qemu(argc, argv);
 }

@@ -2,6 +2,7 @@
 
 #include "tests/unit/prime/qemu_process.hpp"
 
+#include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,23 @@
 #include <utility>
 
 namespace vramlink::test {
+namespace {
+
+constexpr int skip_code = 77;
+
+bool has_dbus_display()
+{
+    FILE *help = popen("qemu-system-x86_64 -display help 2>/dev/null", "r"); // NOLINT: a fixed command
+    if (!help)
+        return false;
+    bool found = false;
+    char line[256];
+    while (std::fgets(line, sizeof(line), help))
+        found = found || std::string(line) == "dbus\n";
+    return pclose(help) == 0 && found;
+}
+
+} // namespace
 
 QemuProcess::QemuProcess(const std::string &socket, const std::vector<std::string> &options)
 {
@@ -39,16 +57,14 @@ void QemuProcess::stop()
     waitpid(std::exchange(pid_, -1), nullptr, 0);
 }
 
-bool qemu_has_dbus_display()
+int run_tests_with_qemu(int argc, char **argv)
 {
-    FILE *help = popen("qemu-system-x86_64 -display help 2>/dev/null", "r"); // NOLINT: a fixed command
-    if (!help)
-        return false;
-    bool found = false;
-    char line[256];
-    while (std::fgets(line, sizeof(line), help))
-        found = found || std::string(line) == "dbus\n";
-    return pclose(help) == 0 && found;
+    if (!has_dbus_display()) {
+        std::puts("SKIP: no qemu-system-x86_64 with a D-Bus display");
+        return skip_code;
+    }
+    ::testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
 }
 
 } // namespace vramlink::test

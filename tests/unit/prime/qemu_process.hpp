@@ -12,10 +12,9 @@
 
 namespace vramlink::test {
 
-inline constexpr int skip_code = 77;
-
-/// Whether qemu-system-x86_64 is installed with its D-Bus display.
-bool qemu_has_dbus_display();
+/// For main(): runs GoogleTest's tests. Skips them (exit code 77) where no qemu-system-x86_64 with a D-Bus
+/// display is installed.
+int run_tests_with_qemu(int argc, char **argv);
 
 class QemuProcess {
   public:

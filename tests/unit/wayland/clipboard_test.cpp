@@ -3,6 +3,7 @@
 // Text both ways: a compositor in this process on one side, on the other one end of a D-Bus connection that
 // speaks as QEMU does.
 
+#include "tests/unit/prime/until.hpp"
 #include "tests/unit/wayland/fake_compositor.hpp"
 #include "tools/viewer/dbus_parts.hpp"
 #include "tools/viewer/guest_clipboard.hpp"
@@ -26,16 +27,6 @@ namespace {
 constexpr const char *object = "/org/qemu/Display1/Clipboard";
 constexpr const char *interface_name = "org.qemu.Display1.Clipboard";
 constexpr const char *mime = "text/plain;charset=utf-8";
-
-bool until(const std::function<bool()> &reached)
-{
-    const int64_t limit = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-    while (!reached() && g_get_monotonic_time() < limit) {
-        if (!g_main_context_iteration(nullptr, FALSE))
-            g_usleep(1000);
-    }
-    return reached();
-}
 
 /// QEMU's end.
 class Qemu {

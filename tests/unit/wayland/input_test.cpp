@@ -3,6 +3,7 @@
 // Keys and pointer: from a compositor's seat through the window to whoever takes them; and what they are
 // called.
 
+#include "tests/unit/prime/until.hpp"
 #include "tests/unit/wayland/fake_compositor.hpp"
 #include "tools/viewer/keymap.hpp"
 #include "tools/viewer/wayland/window.hpp"
@@ -17,16 +18,6 @@
 
 namespace vramlink::test {
 namespace {
-
-bool until(const std::function<bool()> &reached)
-{
-    const int64_t limit = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-    while (!reached() && g_get_monotonic_time() < limit) {
-        if (!g_main_context_iteration(nullptr, FALSE))
-            g_usleep(1000);
-    }
-    return reached();
-}
 
 class Recorder final : public InputSink {
   public:

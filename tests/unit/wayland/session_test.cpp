@@ -366,10 +366,5 @@ TEST_F(Sessions, TwentyFourWindowsWithBuffersLeaveNothing)
 
 int main(int argc, char **argv)
 {
-    if (!vramlink::test::qemu_has_dbus_display()) {
-        fmt::print("SKIP: no qemu-system-x86_64 with a D-Bus display\n");
-        return vramlink::test::skip_code;
-    }
-    ::testing::InitGoogleTest(&argc, argv);
-    return RUN_ALL_TESTS();
+    return vramlink::test::run_tests_with_qemu(argc, argv);
 }

@@ -3,6 +3,7 @@
 // Presenter and WaylandWindow against a compositor that does as it is told: what is imported and shown, when
 // the guest hears of it, and what is held after it was taken away.
 
+#include "tests/unit/prime/until.hpp"
 #include "tests/unit/wayland/fake_compositor.hpp"
 #include "tools/viewer/log.hpp"
 #include "tools/viewer/overlay_text.hpp"
@@ -22,19 +23,8 @@
 namespace vramlink::test {
 namespace {
 
-constexpr int64_t patience_us = 20 * G_USEC_PER_SEC;
 constexpr int64_t moment_us = 60'000; ///< for what must not happen
 constexpr uint32_t width = 320, height = 200;
-
-bool until(const std::function<bool()> &reached, int64_t limit_us = patience_us)
-{
-    const int64_t limit = g_get_monotonic_time() + limit_us;
-    while (!reached() && g_get_monotonic_time() < limit) {
-        if (!g_main_context_iteration(nullptr, FALSE))
-            g_usleep(1000);
-    }
-    return reached();
-}
 
 /// A memfd in the place of a dma-buf: an inode of its own, a size, and mmap.
 UniqueFd buffer(uint8_t fill)

@@ -8,15 +8,8 @@
 namespace vramlink {
 namespace {
 
-constexpr uint32_t glyph_width = 5, glyph_height = 7;
-
-struct Glyph {
-    char letter;
-    std::array<uint8_t, glyph_height> rows; ///< bit 4 is the leftmost dot
-};
-
 // clang-format off
-constexpr std::array<Glyph, 56> glyphs{{
+constexpr std::array<DotGlyph, 56> glyphs{{
     {' ', {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00}},
     {'0', {0x0e, 0x11, 0x13, 0x15, 0x19, 0x11, 0x0e}},
     {'1', {0x04, 0x0c, 0x04, 0x04, 0x04, 0x04, 0x0e}},
@@ -75,24 +68,14 @@ constexpr std::array<Glyph, 56> glyphs{{
     {'!', {0x04, 0x04, 0x04, 0x04, 0x04, 0x00, 0x04}},
 }};
 // clang-format on
-constexpr Glyph box{'\0', {0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f}};
+constexpr DotGlyph box{'\0', {0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f}};
 
-const Glyph &glyph_of(char letter)
+const DotGlyph &glyph_of(char letter)
 {
     if (letter >= 'a' && letter <= 'z')
         letter = static_cast<char>(letter - 'a' + 'A');
-    const auto *found = std::ranges::find(glyphs, letter, &Glyph::letter);
+    const auto *found = std::ranges::find(glyphs, letter, &DotGlyph::letter);
     return found == glyphs.end() ? box : *found;
-}
-
-void fill(Canvas &canvas, uint32_t x, uint32_t y, uint32_t side, uint32_t colour)
-{
-    const uint32_t right = std::min(x + side, canvas.width()), bottom = std::min(y + side, canvas.height());
-    for (uint32_t row = y; row < bottom; row++) {
-        const auto pixels = canvas.row(row);
-        for (uint32_t column = x; column < right; column++)
-            pixels[column] = colour;
-    }
 }
 
 } // namespace
@@ -100,13 +83,7 @@ void fill(Canvas &canvas, uint32_t x, uint32_t y, uint32_t side, uint32_t colour
 void draw_text(Canvas &canvas, uint32_t x, uint32_t y, uint32_t scale, std::string_view text, uint32_t colour)
 {
     for (const char letter : text) {
-        const Glyph &glyph = glyph_of(letter);
-        for (uint32_t row = 0; row < glyph_height; row++) {
-            for (uint32_t column = 0; column < glyph_width; column++) {
-                if (glyph.rows.at(row) & (0x10U >> column))
-                    fill(canvas, x + column * scale, y + row * scale, scale, colour);
-            }
-        }
+        draw_glyph(canvas, glyph_of(letter), x, y, scale, colour);
         x += font_cell_width * scale;
         if (x >= canvas.width())
             return;

@@ -6,14 +6,15 @@
 #ifndef VRAMLINK_TOOLS_VIEWER_WAYLAND_FONT_HPP
 #define VRAMLINK_TOOLS_VIEWER_WAYLAND_FONT_HPP
 
-#include "hw/prime/showable.hpp"
+#include "hw/prime/dot_glyph.hpp"
 
 #include <cstdint>
 #include <string_view>
 
 namespace vramlink {
 
-inline constexpr uint32_t font_cell_width = 6, font_cell_height = 10; ///< dots, with the gap to the next
+inline constexpr uint32_t font_cell_width = glyph_cell_width,
+                          font_cell_height = 10; ///< dots, with the gap to the next
 
 /// Draws @p text at (x, y), a dot being @p scale pixels wide and high. What has no glyph is drawn as a box;
 /// what reaches over the edge is cut.
