@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vm_parts.h"
+#include "vm_ring.h"
 
 #include "qapi/error.h"
 #include "qobject/qdict.h"
 #include "qobject/qjson.h"
 
 #include "libqos/virtio-pci.h"
-#include "libqos/virtio.h"
 
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_ids.h"
+#include "standard-headers/linux/virtio_ring.h"
 
 #define RAM_START (16u << 20)
 #define PAGE 4096u
@@ -19,8 +19,8 @@
 struct vm_gpu {
     struct vm *vm;
     QVirtioPCIDevice dev;
-    QVirtQueue *control;
-    QVirtQueue *cursor;      /* NULL: not a virtio-gpu, which has two queues */
+    struct vm_ring control;
+    struct vm_ring cursor;   /* of a virtio-gpu, which has two queues */
     unsigned int unanswered; /* commands given up on, whose answer may still come */
     uint64_t late[128];      /* their memory, which belongs to the device until then */
     unsigned int late_count;
@@ -138,9 +138,9 @@ static void negotiate(struct vm_gpu *gpu)
     const uint64_t without =
         QVIRTIO_F_BAD_FEATURE | (1ull << VIRTIO_RING_F_INDIRECT_DESC) | (1ull << VIRTIO_RING_F_EVENT_IDX);
     qvirtio_set_features(d, qvirtio_get_features(d) & ~without);
-    gpu->control = qvirtqueue_setup(d, &gpu->vm->alloc, 0);
+    vm_ring_open(&gpu->control, gpu->vm, d, 0);
     if (d->device_type == VIRTIO_ID_GPU)
-        gpu->cursor = qvirtqueue_setup(d, &gpu->vm->alloc, 1);
+        vm_ring_open(&gpu->cursor, gpu->vm, d, 1);
     qvirtio_set_driver_ok(d);
 }
 
@@ -184,9 +184,8 @@ void vm_gpu_halt(struct vm_gpu *gpu)
 void vm_gpu_reset(struct vm_gpu *gpu)
 {
     qvirtio_reset(&gpu->dev.vdev);
-    qvirtqueue_cleanup(gpu->dev.vdev.bus, gpu->control, &gpu->vm->alloc);
-    if (gpu->cursor)
-        qvirtqueue_cleanup(gpu->dev.vdev.bus, gpu->cursor, &gpu->vm->alloc);
+    vm_ring_close(&gpu->control, gpu->vm);
+    vm_ring_close(&gpu->cursor, gpu->vm);
     gpu->unanswered = 0;
     free_late(gpu);
     negotiate(gpu);
@@ -212,35 +211,24 @@ void vm_gpu_restart(struct vm_gpu *gpu)
 
 void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, size_t count)
 {
-    QTestState *qts = gpu->vm->qts;
-    QVirtQueue *vq = gpu->control;
-
-    QEMU_BUILD_BUG_ON(sizeof(struct vm_descriptor) != sizeof(struct vring_desc));
-    qtest_memwrite(qts, vq->desc, descriptors, count * sizeof(*descriptors));
-    vq->free_head = 0;
-    vq->num_free = vq->size;
-    qvirtqueue_kick(qts, &gpu->dev.vdev, vq, 0);
+    vm_ring_recycle(&gpu->control);
+    qtest_bufwrite(gpu->vm->qts, gpu->control.queue->desc, descriptors, count * sizeof(*descriptors));
+    vm_ring_offer(&gpu->control, gpu->vm, 0);
+    vm_ring_notify(&gpu->control);
 }
 
 /* Adds the descriptors of one command; returns the head. */
 static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, size_t piece, uint64_t answer,
                             size_t answer_size)
 {
-    QTestState *qts = gpu->vm->qts;
-    uint32_t head = UINT32_MAX;
+    g_autofree struct vm_descriptor *chain = g_new(struct vm_descriptor, size / piece + 2);
+    size_t count = 0;
 
-    for (size_t done = 0; done < size; done += piece) {
-        const size_t length = MIN(piece, size - done);
-        const bool next = done + length < size || answer_size;
-        const uint32_t index =
-            qvirtqueue_add(qts, gpu->control, request + done, (uint32_t)length, false, next);
-        head = MIN(head, index);
-    }
-    if (answer_size) {
-        const uint32_t index = qvirtqueue_add(qts, gpu->control, answer, (uint32_t)answer_size, true, false);
-        head = MIN(head, index);
-    }
-    return head;
+    for (size_t done = 0; done < size; done += piece)
+        chain[count++] = (struct vm_descriptor){request + done, (uint32_t)MIN(piece, size - done), 0, 0};
+    if (answer_size)
+        chain[count++] = (struct vm_descriptor){answer, (uint32_t)answer_size, VRING_DESC_F_WRITE, 0};
+    return vm_ring_add(&gpu->control, gpu->vm, chain, count);
 }
 
 /* Descriptors of a synchronous queue can be used again once every command has been answered. */
@@ -249,8 +237,7 @@ static void recycle(struct vm_gpu *gpu)
     if (gpu->unanswered)
         return;
     free_late(gpu);
-    gpu->control->free_head = 0;
-    gpu->control->num_free = gpu->control->size;
+    vm_ring_recycle(&gpu->control);
 }
 
 static bool wait_used(struct vm_gpu *gpu, uint32_t head, uint32_t *length, int timeout_ms)
@@ -259,7 +246,7 @@ static bool wait_used(struct vm_gpu *gpu, uint32_t head, uint32_t *length, int t
 
     do {
         uint32_t index;
-        if (!qvirtqueue_get_buf(gpu->vm->qts, gpu->control, &index, length)) {
+        if (!vm_ring_take(&gpu->control, gpu->vm, &index, length)) {
             g_usleep(200);
             continue;
         }
@@ -283,7 +270,8 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
     recycle(gpu);
     const uint32_t head =
         add_command(gpu, in, request_size, piece ? piece : MAX(request_size, 1), out, answer_size);
-    qvirtqueue_kick(gpu->vm->qts, &gpu->dev.vdev, gpu->control, head);
+    vm_ring_offer(&gpu->control, gpu->vm, head);
+    vm_ring_notify(&gpu->control);
     const bool answered = wait_used(gpu, head, &length, timeout_ms);
     if (answered && answer_size)
         vm_read(gpu->vm, out, answer, answer_size);
@@ -298,23 +286,12 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
     return answered ? (int)length : -1;
 }
 
-/* qvirtqueue_kick() rings for each command: here only the last one does. */
-static void offer_quietly(struct vm_gpu *gpu, uint32_t head)
-{
-    QTestState *qts = gpu->vm->qts;
-    const uint64_t avail = gpu->control->avail;
-    const uint16_t idx = qtest_readw(qts, avail + 2);
-
-    qtest_writew(qts, avail + 4 + 2 * (idx % gpu->control->size), (uint16_t)head);
-    qtest_writew(qts, avail + 2, idx + 1);
-}
-
 /* One look at the used ring's index at a time: a watcher counts what QEMU does meanwhile. */
 static bool wait_all_used(struct vm_gpu *gpu, uint16_t index, int timeout_ms)
 {
     const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
 
-    while (qtest_readw(gpu->vm->qts, gpu->control->used + 2) != index) {
+    while (qtest_readw(gpu->vm->qts, gpu->control.queue->used + 2) != index) {
         if (g_get_monotonic_time() > end)
             return false;
         g_usleep(500);
@@ -326,23 +303,25 @@ bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t 
                   const struct vm_watch *watch, int timeout_ms)
 {
     const size_t answer_size = 24;
-    const uint16_t used = qtest_readw(gpu->vm->qts, gpu->control->used + 2);
+    const uint16_t used = qtest_readw(gpu->vm->qts, gpu->control.queue->used + 2);
     g_autofree uint64_t *in = g_new0(uint64_t, count);
     const uint64_t out = vm_alloc(gpu->vm, answer_size * count);
+    uint32_t head, length;
     bool answered;
 
     recycle(gpu);
     for (size_t i = 0; i < count; i++) {
         in[i] = vm_alloc(gpu->vm, requests[i].size);
         vm_write(gpu->vm, in[i], requests[i].bytes, requests[i].size);
-        offer_quietly(gpu, add_command(gpu, in[i], requests[i].size, requests[i].size, out + i * answer_size,
-                                       answer_size));
+        vm_ring_offer(&gpu->control, gpu->vm,
+                      add_command(gpu, in[i], requests[i].size, requests[i].size, out + i * answer_size,
+                                  answer_size));
     }
     watch->rings(watch->opaque);
-    gpu->dev.vdev.bus->virtqueue_kick(&gpu->dev.vdev, gpu->control);
+    vm_ring_notify(&gpu->control);
     answered = wait_all_used(gpu, (uint16_t)(used + count), timeout_ms);
     watch->answered(watch->opaque);
-    while (qvirtqueue_get_buf(gpu->vm->qts, gpu->control, NULL, NULL))
+    while (vm_ring_take(&gpu->control, gpu->vm, &head, &length))
         ;
     for (size_t i = 0; i < count; i++)
         vm_free(gpu->vm, in[i]);
@@ -352,17 +331,17 @@ bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t 
 
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms)
 {
-    QTestState *qts = gpu->vm->qts;
     const int64_t end = g_get_monotonic_time() + (int64_t)timeout_ms * 1000;
     const uint64_t in = vm_alloc(gpu->vm, size);
+    const struct vm_descriptor command = {in, (uint32_t)size, 0, 0};
+    uint32_t head, length;
     bool done;
 
     vm_write(gpu->vm, in, request, size);
-    gpu->cursor->free_head = 0;
-    gpu->cursor->num_free = gpu->cursor->size;
-    const uint32_t head = qvirtqueue_add(qts, gpu->cursor, in, (uint32_t)size, false, false);
-    qvirtqueue_kick(qts, &gpu->dev.vdev, gpu->cursor, head);
-    while (!(done = qvirtqueue_get_buf(qts, gpu->cursor, NULL, NULL)) && g_get_monotonic_time() < end)
+    vm_ring_recycle(&gpu->cursor);
+    vm_ring_offer(&gpu->cursor, gpu->vm, vm_ring_add(&gpu->cursor, gpu->vm, &command, 1));
+    vm_ring_notify(&gpu->cursor);
+    while (!(done = vm_ring_take(&gpu->cursor, gpu->vm, &head, &length)) && g_get_monotonic_time() < end)
         g_usleep(200);
     vm_free(gpu->vm, in);
     return done;
@@ -375,7 +354,9 @@ unsigned int vm_gpu_unanswered(struct vm_gpu *gpu)
 
 unsigned int vm_gpu_collect(struct vm_gpu *gpu)
 {
-    while (gpu->unanswered && qvirtqueue_get_buf(gpu->vm->qts, gpu->control, NULL, NULL))
+    uint32_t head, length;
+
+    while (gpu->unanswered && vm_ring_take(&gpu->control, gpu->vm, &head, &length))
         gpu->unanswered--;
     return gpu->unanswered;
 }
