@@ -77,7 +77,7 @@ void Desk::run(const std::vector<Bytes> &commands, const Watch &watch)
     std::vector<vm_request> requests;
     requests.reserve(commands.size());
     for (const Bytes &command : commands)
-        requests.push_back({command.data(), command.size()});
+        requests.push_back({command.data(), command.size(), 0});
     Watch own = watch;
     const vm_watch plain{[](void *to) { call(static_cast<Watch *>(to)->rings); },
                          [](void *to) { call(static_cast<Watch *>(to)->answered); }, &own};
@@ -88,15 +88,11 @@ void Desk::run(const std::vector<Bytes> &commands, const Watch &watch)
 
 Bytes set_scanout_bytes(std::uint32_t id, FrameSize size)
 {
-    virtio_gpu_set_scanout_blob command{};
-    command.hdr = header(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
-    command.r = {0, 0, size.width, size.height};
-    command.resource_id = id;
-    command.width = size.width;
-    command.height = size.height;
-    command.format = xrgb8888;
-    command.strides[0] = 4 * size.width;
-    return bytes_of(command);
+    return set_scanout_blob_bytes({.id = id,
+                                   .rect = {0, 0, size.width, size.height},
+                                   .width = size.width,
+                                   .height = size.height,
+                                   .stride = 4 * size.width});
 }
 
 Bytes flush_bytes(std::uint32_t id, FrameSize size)
@@ -111,11 +107,6 @@ Bytes transfer_bytes(std::uint32_t id)
 {
     return bytes_of(
         virtio_gpu_transfer_to_host_2d{header(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D), {0, 0, 16, 16}, 0, id, 0});
-}
-
-Bytes unref_bytes(std::uint32_t id)
-{
-    return bytes_of(virtio_gpu_resource_unref{header(VIRTIO_GPU_CMD_RESOURCE_UNREF), id, 0});
 }
 
 } // namespace vramlink::test

@@ -54,7 +54,6 @@ class Desk {
 [[nodiscard]] Bytes set_scanout_bytes(std::uint32_t id, FrameSize size);
 [[nodiscard]] Bytes flush_bytes(std::uint32_t id, FrameSize size);
 [[nodiscard]] Bytes transfer_bytes(std::uint32_t id);
-[[nodiscard]] Bytes unref_bytes(std::uint32_t id);
 
 /// Ends the program with a sentence unless @p good.
 void require(bool good, const std::string &what);

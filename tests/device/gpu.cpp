@@ -75,6 +75,21 @@ std::uint32_t Gpu::send(const Bytes &request, std::size_t piece, int timeout_ms)
     return written < static_cast<int>(sizeof answer) ? short_answer : answer.type;
 }
 
+std::vector<std::uint32_t> Gpu::send_all(const std::vector<Bytes> &requests)
+{
+    constexpr int timeout_ms = 10000;
+    std::vector<vm_request> batch;
+    batch.reserve(requests.size());
+    for (const Bytes &request : requests)
+        batch.push_back({request.data(), request.size(), 0});
+    if (!vm_gpu_batch(gpu_, batch.data(), batch.size(), nullptr, patience(timeout_ms)))
+        return std::vector(requests.size(), std::uint32_t{no_answer});
+    std::vector<std::uint32_t> answers;
+    for (const vm_request &one : batch)
+        answers.push_back(one.answer);
+    return answers;
+}
+
 Bytes Gpu::ask(const Bytes &request, std::size_t size)
 {
     constexpr int timeout_ms = 10000;
@@ -99,6 +114,33 @@ Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_e
     for (const auto &entry : entries)
         append(bytes, entry);
     return bytes;
+}
+
+Bytes set_scanout_blob_bytes(const BlobScanout &s)
+{
+    virtio_gpu_set_scanout_blob command{};
+    command.hdr = header(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
+    command.r = wire(s.rect);
+    command.scanout_id = s.scanout;
+    command.resource_id = s.id;
+    command.width = s.width;
+    command.height = s.height;
+    command.format = s.format;
+    command.strides[0] = s.stride;
+    command.offsets[0] = s.offset;
+    command.strides[1] = s.second_stride;
+    command.offsets[1] = s.second_offset;
+    return bytes_of(command);
+}
+
+Bytes flush_bytes(std::uint32_t id, Rect rect)
+{
+    return bytes_of(virtio_gpu_resource_flush{header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), wire(rect), id, 0});
+}
+
+Bytes unref_bytes(std::uint32_t id)
+{
+    return bytes_of(virtio_gpu_resource_unref{header(VIRTIO_GPU_CMD_RESOURCE_UNREF), id, 0});
 }
 
 Bytes attach_bytes(std::uint32_t id, std::uint32_t nr_entries, const std::vector<Entry> &entries)
@@ -132,24 +174,12 @@ std::uint32_t Gpu::detach(std::uint32_t id)
 
 std::uint32_t Gpu::unref(std::uint32_t id)
 {
-    return send(bytes_of(virtio_gpu_resource_unref{header(VIRTIO_GPU_CMD_RESOURCE_UNREF), id, 0}));
+    return send(unref_bytes(id));
 }
 
-std::uint32_t Gpu::set_scanout_blob(const BlobScanout &s)
+std::uint32_t Gpu::set_scanout_blob(const BlobScanout &scanout)
 {
-    virtio_gpu_set_scanout_blob command{};
-    command.hdr = header(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
-    command.r = wire(s.rect);
-    command.scanout_id = s.scanout;
-    command.resource_id = s.id;
-    command.width = s.width;
-    command.height = s.height;
-    command.format = s.format;
-    command.strides[0] = s.stride;
-    command.offsets[0] = s.offset;
-    command.strides[1] = s.second_stride;
-    command.offsets[1] = s.second_offset;
-    return send(bytes_of(command));
+    return send(set_scanout_blob_bytes(scanout));
 }
 
 std::uint32_t Gpu::set_scanout(std::uint32_t scanout, std::uint32_t id, Rect rect)
@@ -160,8 +190,7 @@ std::uint32_t Gpu::set_scanout(std::uint32_t scanout, std::uint32_t id, Rect rec
 
 std::uint32_t Gpu::flush(std::uint32_t id, Rect rect)
 {
-    return send(
-        bytes_of(virtio_gpu_resource_flush{header(VIRTIO_GPU_CMD_RESOURCE_FLUSH), wire(rect), id, 0}));
+    return send(flush_bytes(id, rect));
 }
 
 std::uint32_t Gpu::fenced_flush(std::uint32_t id, Rect rect)

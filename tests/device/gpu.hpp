@@ -56,7 +56,11 @@ class Gpu {
     /// Sends these bytes, cut into descriptors of @p piece bytes (0: one). @returns the answer's type.
     std::uint32_t send(const Bytes &request, std::size_t piece = 0, int timeout_ms = 10000);
 
-    /// The same, for answers of @p size bytes: what came of them.
+    /// Sends all of them at once, as a driver does that does not wait for each. @returns the answers' types;
+    /// no_answer for all when one is missing.
+    std::vector<std::uint32_t> send_all(const std::vector<Bytes> &requests);
+
+    /// The same as send(), for answers of @p size bytes: what came of them.
     Bytes ask(const Bytes &request, std::size_t size);
 
     /// Commands that were given up on and not answered since, as far as the last send() saw.
@@ -101,6 +105,9 @@ class Gpu {
 [[nodiscard]] Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_entries,
                                       const std::vector<Entry> &entries,
                                       std::uint32_t blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST);
+[[nodiscard]] Bytes set_scanout_blob_bytes(const BlobScanout &scanout);
+[[nodiscard]] Bytes flush_bytes(std::uint32_t id, Rect rect);
+[[nodiscard]] Bytes unref_bytes(std::uint32_t id);
 [[nodiscard]] Bytes attach_bytes(std::uint32_t id, std::uint32_t nr_entries,
                                  const std::vector<Entry> &entries);
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -46,8 +47,9 @@ Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environme
         return;
     }
     const std::string qmp = socket_path();
-    std::vector<std::string> words{program,     "--kms=/dev/dri/card0", "--qmp", qmp, "--stats",
-                                   stats_path_, "--stats-interval",     "0.1"};
+    std::vector<std::string> words{program, "--kms=/dev/dri/card0", "--qmp", qmp, "--stats", stats_path_};
+    if (std::ranges::find(more, "--stats-interval") == more.end())
+        words.insert(words.end(), {"--stats-interval", "0.1"});
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char *> argv;
     for (auto &word : words)

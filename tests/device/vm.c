@@ -15,6 +15,7 @@
 #define RAM_START (16u << 20)
 #define PAGE 4096u
 #define RESET_CONTROL 0xcf9
+#define ANSWER_SIZE 24u /* struct virtio_gpu_ctrl_hdr, whose first field is the type */
 
 struct vm_gpu {
     struct vm *vm;
@@ -213,7 +214,7 @@ void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, s
 {
     vm_ring_recycle(&gpu->control);
     qtest_bufwrite(gpu->vm->qts, gpu->control.queue->desc, descriptors, count * sizeof(*descriptors));
-    vm_ring_offer(&gpu->control, gpu->vm, 0);
+    vm_ring_offer(&gpu->control, gpu->vm, 0, (uint32_t)count, 1);
     vm_ring_notify(&gpu->control);
 }
 
@@ -228,7 +229,7 @@ static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, s
         chain[count++] = (struct vm_descriptor){request + done, (uint32_t)MIN(piece, size - done), 0, 0};
     if (answer_size)
         chain[count++] = (struct vm_descriptor){answer, (uint32_t)answer_size, VRING_DESC_F_WRITE, 0};
-    return vm_ring_add(&gpu->control, gpu->vm, chain, count);
+    return vm_ring_add(&gpu->control, gpu->vm, chain, count, 1);
 }
 
 /* Descriptors of a synchronous queue can be used again once every command has been answered. */
@@ -270,7 +271,7 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
     recycle(gpu);
     const uint32_t head =
         add_command(gpu, in, request_size, piece ? piece : MAX(request_size, 1), out, answer_size);
-    vm_ring_offer(&gpu->control, gpu->vm, head);
+    vm_ring_offer(&gpu->control, gpu->vm, head, 1, 1);
     vm_ring_notify(&gpu->control);
     const bool answered = wait_used(gpu, head, &length, timeout_ms);
     if (answered && answer_size)
@@ -299,34 +300,58 @@ static bool wait_all_used(struct vm_gpu *gpu, uint16_t index, int timeout_ms)
     return true;
 }
 
-bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count,
-                  const struct vm_watch *watch, int timeout_ms)
+/* Writes all requests to guest memory at @in, one after another, and their descriptors; returns the first
+ * head. */
+static uint32_t add_batch(struct vm_gpu *gpu, uint64_t in, uint64_t out, const struct vm_request *requests,
+                          size_t count)
 {
-    const size_t answer_size = 24;
-    const uint16_t used = qtest_readw(gpu->vm->qts, gpu->control.queue->used + 2);
-    g_autofree uint64_t *in = g_new0(uint64_t, count);
-    const uint64_t out = vm_alloc(gpu->vm, answer_size * count);
-    uint32_t head, length;
-    bool answered;
+    g_autofree struct vm_descriptor *chains = g_new(struct vm_descriptor, 2 * count);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    recycle(gpu);
     for (size_t i = 0; i < count; i++) {
-        in[i] = vm_alloc(gpu->vm, requests[i].size);
-        vm_write(gpu->vm, in[i], requests[i].bytes, requests[i].size);
-        vm_ring_offer(&gpu->control, gpu->vm,
-                      add_command(gpu, in[i], requests[i].size, requests[i].size, out + i * answer_size,
-                                  answer_size));
+        chains[2 * i] = (struct vm_descriptor){in + bytes->len, (uint32_t)requests[i].size, 0, 0};
+        chains[2 * i + 1] = (struct vm_descriptor){out + i * ANSWER_SIZE, ANSWER_SIZE, VRING_DESC_F_WRITE, 0};
+        g_byte_array_append(bytes, requests[i].bytes, (guint)requests[i].size);
     }
-    watch->rings(watch->opaque);
-    vm_ring_notify(&gpu->control);
-    answered = wait_all_used(gpu, (uint16_t)(used + count), timeout_ms);
-    watch->answered(watch->opaque);
-    while (vm_ring_take(&gpu->control, gpu->vm, &head, &length))
-        ;
+    vm_write(gpu->vm, in, bytes->data, bytes->len);
+    return vm_ring_add(&gpu->control, gpu->vm, chains, 2, count);
+}
+
+static void read_answers(struct vm_gpu *gpu, uint64_t out, struct vm_request *requests, size_t count)
+{
+    g_autofree uint8_t *answers = g_malloc(count * ANSWER_SIZE);
+
+    vm_read(gpu->vm, out, answers, count * ANSWER_SIZE);
     for (size_t i = 0; i < count; i++)
-        vm_free(gpu->vm, in[i]);
+        memcpy(&requests[i].answer, answers + i * ANSWER_SIZE, sizeof(requests[i].answer));
+}
+
+bool vm_gpu_batch(struct vm_gpu *gpu, struct vm_request *requests, size_t count, const struct vm_watch *watch,
+                  int timeout_ms)
+{
+    const uint16_t before = gpu->control.queue->last_used_idx;
+    const uint64_t out = vm_alloc(gpu->vm, ANSWER_SIZE * count);
+    uint64_t size = 0;
+
+    g_assert(!gpu->unanswered);
+    for (size_t i = 0; i < count; i++)
+        size += requests[i].size;
+    const uint64_t in = vm_alloc(gpu->vm, size);
+    recycle(gpu);
+    vm_ring_offer(&gpu->control, gpu->vm, add_batch(gpu, in, out, requests, count), 2, count);
+    if (watch)
+        watch->rings(watch->opaque);
+    vm_ring_notify(&gpu->control);
+    const bool answered = wait_all_used(gpu, (uint16_t)(before + count), timeout_ms);
+    if (watch)
+        watch->answered(watch->opaque);
+    if (!answered)
+        return false; /* the device still has its memory */
+    gpu->control.queue->last_used_idx = (uint16_t)(before + count);
+    read_answers(gpu, out, requests, count);
+    vm_free(gpu->vm, in);
     vm_free(gpu->vm, out);
-    return answered;
+    return true;
 }
 
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms)
@@ -339,7 +364,7 @@ bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int tim
 
     vm_write(gpu->vm, in, request, size);
     vm_ring_recycle(&gpu->cursor);
-    vm_ring_offer(&gpu->cursor, gpu->vm, vm_ring_add(&gpu->cursor, gpu->vm, &command, 1));
+    vm_ring_offer(&gpu->cursor, gpu->vm, vm_ring_add(&gpu->cursor, gpu->vm, &command, 1, 1), 1, 1);
     vm_ring_notify(&gpu->cursor);
     while (!(done = vm_ring_take(&gpu->cursor, gpu->vm, &head, &length)) && g_get_monotonic_time() < end)
         g_usleep(200);

@@ -97,6 +97,7 @@ int vm_gpu_command(struct vm_gpu *gpu, const void *request, size_t request_size,
 struct vm_request {
     const void *bytes;
     size_t size;
+    uint32_t answer; /* its type, from vm_gpu_batch() */
 };
 /* Called when all is in guest memory and before the doorbell, and when all has been answered. */
 struct vm_watch {
@@ -104,10 +105,11 @@ struct vm_watch {
     void (*answered)(void *opaque);
     void *opaque;
 };
-/* Offers @count control commands, rings once, and waits until all are answered; the answers are not looked at
- * but for their number. False when one is missing after @timeout_ms. At most half the queue's descriptors. */
-bool vm_gpu_batch(struct vm_gpu *gpu, const struct vm_request *requests, size_t count,
-                  const struct vm_watch *watch, int timeout_ms);
+/* Offers @count control commands, rings once, and waits until all are answered. False when one is missing
+ * after
+ * @timeout_ms: only a reset helps then. At most half the queue's descriptors; @watch may be NULL. */
+bool vm_gpu_batch(struct vm_gpu *gpu, struct vm_request *requests, size_t count, const struct vm_watch *watch,
+                  int timeout_ms);
 
 /* A descriptor as the guest wrote it, right or wrong. */
 struct vm_descriptor {

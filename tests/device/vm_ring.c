@@ -3,7 +3,8 @@
 
 #include "standard-headers/linux/virtio_ring.h"
 
-/* The linker sends libqos's own call here (--wrap, meson.build). The links of the table are made as it is filled. */
+/* The linker sends libqos's own call here (--wrap, meson.build). The links of the table are made as it is
+ * filled. */
 void __wrap_qvring_init(QTestState *qts, const QGuestAllocator *alloc, QVirtQueue *queue, uint64_t address);
 
 void __wrap_qvring_init(QTestState *qts, const QGuestAllocator *alloc, QVirtQueue *queue, uint64_t address)
@@ -30,24 +31,25 @@ void vm_ring_close(struct vm_ring *ring, struct vm *vm)
     ring->queue = NULL;
 }
 
-uint32_t vm_ring_add(struct vm_ring *ring, struct vm *vm, const struct vm_descriptor *chain, size_t count)
+uint32_t vm_ring_add(struct vm_ring *ring, struct vm *vm, const struct vm_descriptor *chains, size_t length,
+                     size_t count)
 {
     QVirtQueue *queue = ring->queue;
     const uint32_t head = queue->free_head;
-    g_autofree struct vm_descriptor *places = g_new(struct vm_descriptor, count);
+    const size_t all = length * count;
+    g_autofree struct vm_descriptor *places = g_memdup2(chains, all * sizeof(*chains));
 
     QEMU_BUILD_BUG_ON(sizeof(struct vm_descriptor) != sizeof(struct vring_desc));
-    g_assert(count && count <= queue->num_free);
-    for (size_t i = 0; i < count; i++) {
-        places[i] = chain[i];
-        if (i + 1 == count)
+    g_assert(all && all <= queue->num_free);
+    for (size_t i = 0; i < all; i++) {
+        if ((i + 1) % length == 0)
             continue;
         places[i].flags |= VRING_DESC_F_NEXT;
         places[i].next = (uint16_t)(head + i + 1);
     }
-    qtest_bufwrite(vm->qts, queue->desc + head * sizeof(*places), places, count * sizeof(*places));
-    queue->free_head += count;
-    queue->num_free -= count;
+    qtest_bufwrite(vm->qts, queue->desc + head * sizeof(*places), places, all * sizeof(*places));
+    queue->free_head += all;
+    queue->num_free -= all;
     return head;
 }
 
@@ -57,12 +59,22 @@ void vm_ring_recycle(struct vm_ring *ring)
     ring->queue->num_free = ring->queue->size;
 }
 
-void vm_ring_offer(struct vm_ring *ring, struct vm *vm, uint32_t head)
+void vm_ring_offer(struct vm_ring *ring, struct vm *vm, uint32_t head, uint32_t length, size_t count)
 {
     const uint64_t ring_at = ring->queue->avail + offsetof(struct vring_avail, ring);
+    g_autofree uint16_t *heads = g_new(uint16_t, count);
 
-    qtest_writew(vm->qts, ring_at + sizeof(uint16_t) * (ring->offered % ring->queue->size), (uint16_t)head);
-    qtest_writew(vm->qts, ring->queue->avail + offsetof(struct vring_avail, idx), ++ring->offered);
+    for (size_t done = 0; done < count;) {
+        const uint32_t place = ring->offered % ring->queue->size;
+        const size_t here = MIN(count - done, ring->queue->size - place); /* up to the ring's end */
+
+        for (size_t i = 0; i < here; i++)
+            heads[i] = (uint16_t)(head + (done + i) * length);
+        qtest_bufwrite(vm->qts, ring_at + sizeof(*heads) * place, heads, sizeof(*heads) * here);
+        ring->offered += (uint16_t)here;
+        done += here;
+    }
+    qtest_writew(vm->qts, ring->queue->avail + offsetof(struct vring_avail, idx), ring->offered);
 }
 
 void vm_ring_notify(struct vm_ring *ring)

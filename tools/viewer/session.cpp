@@ -296,15 +296,18 @@ bool Session::write_stats()
 {
     if (options_.stats.empty() || outputs_.empty())
         return true;
-    // The first output's figures stand at the top as well: most VMs have one.
-    nlohmann::json all = collect_stats(outputs_.begin()->second->presenter());
-    all["outputs"] = nlohmann::json::array();
+    nlohmann::json outputs = nlohmann::json::array();
     for (const auto &[console, output] : outputs_) {
         nlohmann::json one = collect_stats(output->presenter());
         one["console"] = console;
         one["label"] = output->label();
-        all["outputs"].push_back(std::move(one));
+        outputs.push_back(std::move(one));
     }
+    // The first output's figures stand at the top as well: most VMs have one.
+    nlohmann::json all = outputs.front();
+    all.erase("console");
+    all.erase("label");
+    all["outputs"] = std::move(outputs);
     const auto written = write_atomically(options_.stats, all.dump(2) + "\n");
     if (!written)
         Log::error("{}", written.error().text);
