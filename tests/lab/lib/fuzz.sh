@@ -66,8 +66,8 @@ fuzz_device() { # fuzz_device SECONDS
 run_soak() { # run_soak [CYCLES]
     local cycles=${1:-100000}
     run_build
-    # For 30 cycles a second; the tests' own time limit is five times as long in the lab.
-    VRAMLINK_SOAK=$cycles VRAMLINK_TEST_LIMIT=$((60 + cycles / 150)) VRAMLINK_LAB_TIMEOUT=$((600 + cycles / 30)) \
+    # For 10 cycles a second; the tests' own time limit is five times as long in the lab.
+    VRAMLINK_SOAK=$cycles VRAMLINK_TEST_LIMIT=$((60 + cycles / 50)) VRAMLINK_LAB_TIMEOUT=$((600 + cycles / 10)) \
         VRAMLINK_LAB_OUT=$OUT/soak "$REPO/tests/device/run-in-lab" --gtest_filter='VfioSoak*'
     cat "$OUT/soak/soak.txt"
 }
