@@ -135,7 +135,8 @@ bool BlobTable::convert(uint32_t id, const vrl_framebuffer &fb, const Target &to
         .chroma_stride = fb.more[0].stride,
     };
     constexpr uint32_t xrgb = 4;
-    auto *target = static_cast<std::byte *>(to.pixels) + uint64_t{y} * to.stride + uint64_t{x} * xrgb;
+    auto *pixels = static_cast<std::byte *>(to.pixels);
+    std::byte *target = pixels + uint64_t{y} * to.stride + uint64_t{x} * xrgb;
     return (*converter)
         ->convert(fb.layout.fourcc, from, part.x + part.width - x, part.y + part.height - y, target,
                   to.stride);

@@ -27,7 +27,7 @@ struct VramIommu {
     VramGPU *vg;
     AddressSpace *as; /* NULL: not listening yet */
     MemoryListener listener;
-    QLIST_HEAD(, Stretch) stretches;
+    QLIST_HEAD(Stretches, Stretch) stretches;
 };
 
 static void unmapped(IOMMUNotifier *notifier, IOMMUTLBEntry *entry)

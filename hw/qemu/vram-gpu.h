@@ -106,21 +106,22 @@ typedef struct VramGPU {
     char *prime_node;   /* property prime-node: "auto", "off", or a DRM device's path */
     char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
     struct vrl_layouts *layouts;
-    bool show_mapped; /* property show-mapped: displays get no dma-buf */
-    uint32_t
-        flip_away_ms;  /* property flip-away-ms: how long the guest's own release of a shown blob may take */
-    uint32_t still_ms; /* property still-ms: how long copying a still may take; 0: no stills */
+    bool show_mapped;      /* property show-mapped: displays get no dma-buf */
+    uint32_t flip_away_ms; /* property flip-away-ms: for the guest's own release of a shown blob */
+    uint32_t still_ms;     /* property still-ms: how long copying a still may take; 0: no stills */
 
     struct vrl_table *table;
     VramRegions *regions;
     VramIommu *iommu;
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
-    QEMUTimer *flush_timer;                      /* bounds how long a consumer may hold a flush's answer */
-    QTAILQ_HEAD(, virtio_gpu_ctrl_command) held; /* carried out; answered when a consumer has let go */
+    QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
+    /* carried out; answered when a consumer has let go */
+    QTAILQ_HEAD(held_commands, virtio_gpu_ctrl_command) held;
     uint32_t held_count;
-    uint32_t held_for_flip;                         /* the last so many of these wait for the pending flip */
-    VramWait wait;                                  /* of the command that process_cmd has left unanswered */
-    QTAILQ_HEAD(, virtio_gpu_ctrl_command) waiting; /* not carried out: the first one is suspended */
+    uint32_t held_for_flip; /* the last so many of these wait for the pending flip */
+    VramWait wait;          /* of the command that process_cmd has left unanswered */
+    /* not carried out: the first one is suspended */
+    QTAILQ_HEAD(waiting_commands, virtio_gpu_ctrl_command) waiting;
     bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
     int64_t held_since;    /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
     QEMUTimer *read_timer; /* of displays that read later */

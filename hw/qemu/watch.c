@@ -32,7 +32,7 @@ typedef struct Watch {
     QLIST_ENTRY(Watch) next;
 } Watch;
 
-static QLIST_HEAD(, Watch) watches = QLIST_HEAD_INITIALIZER(watches);
+static QLIST_HEAD(Watches, Watch) watches = QLIST_HEAD_INITIALIZER(watches);
 
 /* QEMU's own methods of a class that is wrapped. */
 typedef struct Methods {

@@ -27,7 +27,9 @@ int open_ram(pid_t pid)
         if (fs::read_symlink(entry.path(), gone).string().find("memfd:") == std::string::npos)
             continue;
         const int fd = open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
-        if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size == off_t{Machine::ram_size})
+        if (fd < 0)
+            continue;
+        if (fstat(fd, &status) == 0 && status.st_size == off_t{Machine::ram_size})
             return fd;
         close(fd);
     }

@@ -127,7 +127,7 @@ bool Rfb::shake_hands()
 
 void Rfb::resize(std::uint32_t width, std::uint32_t height)
 {
-    picture_ = {width, height, std::vector<std::uint32_t>(std::size_t{width} * height)};
+    picture_ = Picture{width, height, std::vector<std::uint32_t>(std::size_t{width} * height)};
 }
 
 void Rfb::hang_up()

@@ -111,7 +111,8 @@ Machine::Options options(Where where)
 }
 
 class BehindIntelIommu : public testing::TestWithParam<Where> {};
-INSTANTIATE_TEST_SUITE_P(, BehindIntelIommu, testing::Values(Where::Ivshmem), [](auto &) { return "Bar"; });
+INSTANTIATE_TEST_SUITE_P(All, BehindIntelIommu, testing::Values(Where::Ivshmem),
+                         [](auto &) { return "Bar"; });
 INSTANTIATE_TEST_SUITE_P(VfioKinds, BehindIntelIommu, testing::Values(Where::Vfio),
                          [](auto &) { return "Bar"; });
 

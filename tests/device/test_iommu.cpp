@@ -63,7 +63,7 @@ std::string kind_name(const testing::TestParamInfo<Kind> &info)
     return info.param.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(, BehindIommu,
+INSTANTIATE_TEST_SUITE_P(All, BehindIommu,
                          testing::Values(Kind{"Bar", Where::Ivshmem, false, "mapped"},
                                          Kind{"Ram", Where::Ivshmem, true, nullptr}),
                          kind_name);

@@ -58,7 +58,7 @@ class Migration : public testing::TestWithParam<bool> {
     }
 };
 
-INSTANTIATE_TEST_SUITE_P(, Migration, testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(All, Migration, testing::Bool(),
                          [](const auto &test) { return test.param ? "SharedRam" : "PrivateRam"; });
 
 TEST_P(Migration, ThePictureComesAlong)

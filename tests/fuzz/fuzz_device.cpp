@@ -136,7 +136,7 @@ class World {
         std::vector<virtio_gpu_mem_entry> list(input_.in(0, 12));
         for (auto &entry : list) {
             const Window &window = windows_[input_.in(0, windows_.size() - 1)];
-            const bool aligned = input_.likely(78);
+            const bool aligned = input_.chance(78);
             const uint64_t at = input_.in(0, pages);
             entry.addr = window.gpa + at * page + (aligned ? 0 : input_.any<uint16_t>());
             entry.length = aligned ? input_.in32(0, 4) * page : number(9000);
@@ -148,12 +148,12 @@ class World {
         const auto list = entries();
         virtio_gpu_resource_create_blob command{};
         command.resource_id = id();
-        command.blob_mem = input_.likely(98) ? uint32_t{VIRTIO_GPU_BLOB_MEM_GUEST} : number(9);
+        command.blob_mem = input_.chance(98) ? uint32_t{VIRTIO_GPU_BLOB_MEM_GUEST} : number(9);
         uint64_t covered = 0;
         for (const auto &entry : list)
             covered += entry.length;
         command.size = input_.yes() ? covered : input_.in(0, covered + 1);
-        command.nr_entries = input_.likely(94) ? static_cast<uint32_t>(list.size()) : number(64);
+        command.nr_entries = input_.chance(94) ? static_cast<uint32_t>(list.size()) : number(64);
         const bool known = vrl_table_has(table_, command.resource_id);
         if (send(command, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, list) != VRL_OK)
             return;
@@ -198,7 +198,7 @@ class World {
             DRM_FORMAT_P010,
             DRM_FORMAT_XRGB2101010,
             DRM_FORMAT_NV21}; // not listed
-        return input_.likely(94) ? input_.one_of(formats) : number(140);
+        return input_.chance(94) ? input_.one_of(formats) : number(140);
     }
     void scanout()
     {

@@ -29,7 +29,7 @@ class Input {
     }
     bool yes() { return (any<uint8_t>() & 1U) != 0; }
     /// @p percent of all bytes mean yes.
-    bool likely(unsigned percent) { return any<uint8_t>() * 100U < percent * 256U; }
+    bool chance(unsigned percent) { return any<uint8_t>() * 100U < percent * 256U; }
     /// A number in [low, high]; takes as few bytes as that needs.
     uint64_t in(uint64_t low, uint64_t high)
     {

@@ -28,7 +28,7 @@ class Random {
     {
         return static_cast<std::uint32_t>(in(low, high));
     }
-    [[nodiscard]] bool likely(unsigned percent) { return in(0, 99) < percent; }
+    [[nodiscard]] bool chance(unsigned percent) { return in(0, 99) < percent; }
     template <class T, std::size_t N> [[nodiscard]] T one_of(const std::array<T, N> &values)
     {
         return values[in(0, N - 1)];
@@ -39,7 +39,7 @@ class Random {
         static constexpr std::array<std::uint32_t, 12> edges{
             0, 1, 15, 16, 4095, 4096, 16384, 65535, 65536, 0x7fffffff, 0x80000000, 0xffffffff};
         const std::uint32_t near = one_of(edges);
-        return likely(70) ? near : near + in32(0, 4) - 2;
+        return chance(70) ? near : near + in32(0, 4) - 2;
     }
 
   private:

@@ -116,7 +116,7 @@ void World::act(Random &random)
     else if (kind < 770)
         cursor(random);
     else if (kind < 860)
-        change_bar(random, random.likely(70) ? near_ : far_);
+        change_bar(random, random.chance(70) ? near_ : far_);
     else if (kind < 910)
         screendump_somewhere(random);
     else if (kind < 950)
@@ -139,9 +139,9 @@ void World::act(Random &random)
 void World::command(Random &random)
 {
     const Bytes bytes = random_command(random, places_);
-    const std::size_t pieces = random.likely(80) ? 1 : random.in(1, 40); // the queue has 64 descriptors
+    const std::size_t pieces = random.chance(80) ? 1 : random.in(1, 40); // the queue has 64 descriptors
     const std::size_t piece = (bytes.size() + pieces - 1) / pieces;
-    const bool header_fits = random.likely(95);
+    const bool header_fits = random.chance(95);
     if (ring_broken_)
         return;
     say(described(bytes));
@@ -176,12 +176,12 @@ void World::bad_ring(Random &random)
 {
     std::vector<vm_descriptor> ring(random.in(1, 8));
     for (auto &descriptor : ring) {
-        const auto &from = random.likely(60) ? places_.memory : places_.none;
+        const auto &from = random.chance(60) ? places_.memory : places_.none;
         descriptor.address = from[random.in(0, from.size() - 1)].address + random.in(0, 2 * page);
-        descriptor.length = random.likely(60) ? random.in32(0, 256) : random.edge();
+        descriptor.length = random.chance(60) ? random.in32(0, 256) : random.edge();
         descriptor.flags = static_cast<std::uint16_t>(random.in(0, 7));
         descriptor.next =
-            static_cast<std::uint16_t>(random.likely(80) ? random.in(0, ring.size()) : random.edge());
+            static_cast<std::uint16_t>(random.chance(80) ? random.in(0, ring.size()) : random.edge());
     }
     if (ring_broken_)
         return;
@@ -193,7 +193,7 @@ void World::bad_ring(Random &random)
 void World::change_bar(Random &random, Device &device)
 {
     const std::uint64_t what = random.in(0, 3);
-    const std::uint64_t address = random.likely(30) ? (&device == &near_ ? far_ : near_).home
+    const std::uint64_t address = random.chance(30) ? (&device == &near_ ? far_ : near_).home
                                                     : 0xc8000000 + bar_size / 2 * random.in(0, 8);
     if (!device.there)
         return;
@@ -272,8 +272,8 @@ void World::plug_again()
 
 void World::consumers(Random &random)
 {
-    const bool answering = random.likely(70);
-    if (!consumers_.empty() && (consumers_.size() > 1 || random.likely(50))) {
+    const bool answering = random.chance(70);
+    if (!consumers_.empty() && (consumers_.size() > 1 || random.chance(50))) {
         say("a consumer goes");
         consumers_.erase(consumers_.begin());
         return;
@@ -291,7 +291,7 @@ void World::consumers(Random &random)
 void World::screendump_somewhere(Random &random)
 {
     Json arguments{{"filename", "/dev/null"}, {"device", "vram0"}, {"head", random.in(0, 2)}};
-    if (random.likely(30))
+    if (random.chance(30))
         arguments["format"] = "png";
     (void)try_qmp({{"execute", "screendump"}, {"arguments", arguments}});
 }

@@ -40,7 +40,7 @@ ensure_builds() { # ensure_builds TARGETS_OF_HOST
 
 ensure_asan() {
     ensure_build asan "meson-test-prereq hw/qemu/qemu-vramlink.so hw/qemu/qemu-vramlink-device.so" "$HEADERS/host/target.ini" -Db_sanitize=address,undefined \
-        -Db_lundef=false -Doptimization=1 -Dviewer=disabled "-Dqemu_headers=$HEADERS/host"
+        -Db_lundef=false -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Dviewer=disabled "-Dqemu_headers=$HEADERS/host"
 }
 
 run_build() { # run_build [TARGETS_OF_HOST]
