@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * How long a command must be for the parent, which reads some without looking at how much there is.
+ * How long a command must be at least. The parent reads some without looking at how much there is.
  */
 #include "hw/qemu/vram-gpu.h"
 
-size_t vram_parent_command_size(uint32_t type)
+size_t vram_command_size(uint32_t type)
 {
     switch (type) {
     case VIRTIO_GPU_CMD_GET_EDID:

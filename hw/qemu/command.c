@@ -236,7 +236,7 @@ static bool set_scanout(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     return false;
 }
 
-/* The resource id that follows the header in every command on one resource; 0 when it is cut off. */
+/* The resource id of a command on one resource; 0 when it has none. */
 static uint32_t command_resource(struct virtio_gpu_ctrl_command *cmd, size_t at)
 {
     uint32_t id = 0;
@@ -334,21 +334,27 @@ static bool process_blob_cmd(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     }
 }
 
+/* Part of an id may be there, which is another id. True when the command is refused. */
+static bool cut_short(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    size_t want = vram_command_size(cmd->cmd_hdr.type);
+    size_t have = iov_size(cmd->elem.out_sg, cmd->elem.out_num);
+
+    if (have >= want)
+        return false;
+    vram_log_guest(vg, "command 0x%x has %zu bytes, it needs %zu", cmd->cmd_hdr.type, have, want);
+    cmd->error = VRL_ERR_INVALID_PARAMETER;
+    return true;
+}
+
 /* The parent takes over. It answers nothing while a consumer holds a frame; only a flush should wait for
  * that. */
 static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     VirtIOGPU *g = VIRTIO_GPU(vg);
     VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
-    size_t want = vram_parent_command_size(cmd->cmd_hdr.type);
-    size_t have = iov_size(cmd->elem.out_sg, cmd->elem.out_num);
     int blocked = base->renderer_blocked;
 
-    if (have < want) {
-        vram_log_guest(vg, "command 0x%x has %zu bytes, it needs %zu", cmd->cmd_hdr.type, have, want);
-        vram_parent_response_nodata(g, cmd, VRL_ERR_INVALID_PARAMETER);
-        return;
-    }
     if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !vg->gl) {
         vram_parent_class(vg)->process_cmd(g, cmd);
         return;
@@ -377,7 +383,7 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     }
     virtio_gpu_ctrl_hdr_bswap(&cmd->cmd_hdr);
     vrl_table_count_command(vg->table, cmd->cmd_hdr.type);
-    if (!vram_gl_refuses(vg, cmd) && !process_blob_cmd(vg, cmd)) {
+    if (!cut_short(vg, cmd) && !vram_gl_refuses(vg, cmd) && !process_blob_cmd(vg, cmd)) {
         process_by_parent(vg, cmd);
         return;
     }

@@ -148,8 +148,8 @@ void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
  */
 void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd);
 
-/* --- command-size.c: bytes that the parent reads of a command of this type. */
-size_t vram_parent_command_size(uint32_t type);
+/* --- command-size.c: bytes that a command of this type has at least. */
+size_t vram_command_size(uint32_t type);
 
 /* --- queue.c: takes commands from the ring and never makes one wait for a consumer, but a flush's answer. */
 void vram_handle_ctrl(VirtIODevice *vdev, VirtQueue *vq);

@@ -238,6 +238,21 @@ const std::vector<Row> other_rows = {
      },
      invalid_resource,
      {"77"}},
+    // The first byte of the id is there, which is the id of another resource.
+    {"UnrefCutInTheId",
+     [](auto &) {
+         return cut(raw(virtio_gpu_resource_unref{{}, shown_id, 0}, VIRTIO_GPU_CMD_RESOURCE_UNREF), 25);
+     },
+     invalid_parameter,
+     {"25 bytes", "32"}},
+    {"DetachCutInTheId",
+     [](auto &) {
+         return cut(
+             raw(virtio_gpu_resource_detach_backing{{}, shown_id, 0}, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING),
+             25);
+     },
+     invalid_parameter,
+     {"25 bytes", "32"}},
     {"FlushUnknownId",
      [](auto &) {
          return raw(virtio_gpu_resource_flush{{}, {0, 0, 64, 64}, free_id, 0}, VIRTIO_GPU_CMD_RESOURCE_FLUSH);
