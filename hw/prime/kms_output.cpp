@@ -14,27 +14,18 @@
 
 namespace vramlink {
 
-KmsOutput::KmsOutput(DrmDevice &device, ConnectorInfo connector, uint32_t crtc)
-    : device_(device), connector_(std::move(connector)), crtc_(crtc)
+KmsOutput::KmsOutput(DrmDevice &device, ConnectorInfo connector)
+    : device_(device), connector_(std::move(connector)), crtc_(connector_.current_crtc)
 {
 }
 
-Result<std::unique_ptr<KmsOutput>> KmsOutput::open(DrmDevice &device)
+Result<std::unique_ptr<KmsOutput>> KmsOutput::open(DrmDevice &device, ConnectorInfo connector)
 {
-    std::vector<ConnectorInfo> connectors;
-    if (const int r = device.api().get_connectors(device.fd(), &connectors); r < 0)
-        return fail(-r, fmt::format("{} has no mode setting: {}", device.path(), std::strerror(-r)));
-    auto connector = choose_connector(connectors);
-    if (!connector)
-        return fail(connector.error().code, fmt::format("{}: {}", device.path(), connector.error().text));
-
-    const uint32_t crtc =
-        connector->current_crtc ? connector->current_crtc : connector->possible_crtcs.front();
+    std::unique_ptr<KmsOutput> output(new KmsOutput(device, std::move(connector)));
     CrtcState before;
-    if (const int r = device.api().get_crtc(device.fd(), crtc, &before); r < 0)
-        return fail(-r, fmt::format("{}: cannot read CRTC {}: {}", device.path(), crtc, std::strerror(-r)));
-
-    std::unique_ptr<KmsOutput> output(new KmsOutput(device, std::move(*connector), crtc));
+    if (const int r = device.api().get_crtc(device.fd(), output->crtc_, &before); r < 0)
+        return fail(
+            -r, fmt::format("{}: cannot read CRTC {}: {}", device.path(), output->crtc_, std::strerror(-r)));
     output->mode_ = idle_mode(output->connector_);
     if (const auto shown = output->show_neutral(); !shown)
         return std::unexpected(shown.error());
@@ -44,7 +35,7 @@ Result<std::unique_ptr<KmsOutput>> KmsOutput::open(DrmDevice &device)
 
 KmsOutput::~KmsOutput()
 {
-    if (fourcc_ == 0)
+    if (framebuffer_ == 0)
         return;
     if (!before_.mode_valid)
         before_.framebuffer = 0;
@@ -74,6 +65,7 @@ Result<void> KmsOutput::set(uint32_t framebuffer, const drmModeModeInfo &mode)
         return fail(-r, fmt::format("{}: SetCrtc of mode {}x{} on {} ({})", errno_name(r), mode.hdisplay,
                                     mode.vdisplay, connector_name(connector_), std::strerror(-r)));
     pending_cookie_ = 0; // SetCrtc waits for the flip before it
+    framebuffer_ = framebuffer;
     mode_ = mode;
     return {};
 }
@@ -87,10 +79,13 @@ Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
                                         connector_name(connector_), layout.width, layout.height));
     const uint32_t fourcc = opaque_twin(layout.fourcc);
     if (fourcc == fourcc_ && same_mode(*mode, mode_)) {
-        const uint64_t cookie = ++last_cookie_;
+        const uint64_t cookie = device_.next_cookie();
         const int r = device_.api().page_flip(device_.fd(), crtc_, buffer.framebuffer(), cookie);
         if (r == 0) {
             pending_cookie_ = cookie;
+            framebuffer_ = buffer.framebuffer();
+            width_ = layout.width;
+            height_ = layout.height;
             return Shown::pending;
         }
         // Some drivers refuse a flip that SetCrtc can do (another tiling), or are still busy with an
@@ -101,6 +96,8 @@ Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
     }
     if (const auto shown = set(buffer.framebuffer(), *mode); !shown)
         return std::unexpected(shown.error());
+    width_ = layout.width;
+    height_ = layout.height;
     fourcc_ = fourcc;
     return Shown::now;
 }
@@ -128,19 +125,30 @@ Result<void> KmsOutput::show_neutral()
     }
     if (const auto shown = set(neutral_->shown()->framebuffer(), mode); !shown)
         return shown;
+    width_ = neutral_->width();
+    height_ = neutral_->height();
     fourcc_ = DRM_FORMAT_XRGB8888;
     return {};
 }
 
-Result<bool> KmsOutput::read_events()
+bool KmsOutput::flip_ended(uint64_t cookie)
 {
-    flipped_.clear();
-    if (const int r = device_.api().read_flip_events(device_.fd(), &flipped_); r < 0)
-        return fail(-r, fmt::format("reading events of {}: {}", device_.path(), std::strerror(-r)));
-    if (!pending_cookie_ || std::ranges::find(flipped_, pending_cookie_) == flipped_.end())
-        return false;
-    pending_cookie_ = 0;
-    return true;
+    return cookie != 0 &&
+           std::exchange(pending_cookie_, pending_cookie_ == cookie ? 0 : pending_cookie_) == cookie;
+}
+
+Result<void> KmsOutput::replug(const ConnectorInfo &now)
+{
+    const bool was_there = connector_.connected;
+    connector_ = now;
+    connector_.current_crtc = crtc_;
+    if (!now.connected || now.modes.empty() || was_there)
+        return {};
+    const auto mode = mode_for(connector_, width_, height_);
+    if (framebuffer_ != neutral_->shown()->framebuffer() && mode && set(framebuffer_, *mode))
+        return {};
+    mode_ = idle_mode(connector_);
+    return show_neutral();
 }
 
 } // namespace vramlink

@@ -8,7 +8,7 @@
 // "Neutral" is a dark grey frame with the words "no signal", painted when the output opens, so that going
 // neutral needs no memory at the moment when it is wanted.
 //
-// Thread: one at a time; the owner polls device().fd() for POLLIN and calls read_events().
+// Thread: one at a time; the owner, a KmsCard, reads the device's events.
 
 #ifndef VRAMLINK_HW_PRIME_KMS_OUTPUT_HPP
 #define VRAMLINK_HW_PRIME_KMS_OUTPUT_HPP
@@ -19,14 +19,13 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace vramlink {
 
 class KmsOutput {
   public:
-    /// Chooses the screen and shows the neutral frame. @p device must outlive the output.
-    static Result<std::unique_ptr<KmsOutput>> open(DrmDevice &device);
+    /// Shows the neutral frame on @p connector through its current_crtc. @p device must outlive the output.
+    static Result<std::unique_ptr<KmsOutput>> open(DrmDevice &device, ConnectorInfo connector);
     KmsOutput(const KmsOutput &) = delete;
     KmsOutput &operator=(const KmsOutput &) = delete;
     /// Restores what was shown before; turns the CRTC off when that is gone.
@@ -34,7 +33,7 @@ class KmsOutput {
 
     enum class Shown {
         now,    ///< the frame is on the screen
-        pending ///< it will be when read_events() returns true
+        pending ///< it will be when flip_ended() returns true
     };
     /// Shows @p buffer, which must stay alive while it is on the screen or pending. The error carries the
     /// kernel's errno; the screen then shows what it showed before.
@@ -44,10 +43,17 @@ class KmsOutput {
     /// success no earlier buffer is in use by the hardware.
     Result<void> show_neutral();
 
-    /// To be called when the device's fd is readable. True when the pending flip has ended.
-    Result<bool> read_events();
+    /// An event of the device says that the flip @p cookie has ended. True when it was the pending one.
+    bool flip_ended(uint64_t cookie);
     /// Gives up on the pending flip; its event is ignored if it comes after all.
     void abandon_flip() { pending_cookie_ = 0; }
+
+    /// What is known of the connector has changed: its monitor was unplugged, or came back, or is another
+    /// one. A monitor that is back shows what is to be shown, or the neutral frame when that does not fit.
+    Result<void> replug(const ConnectorInfo &now);
+    [[nodiscard]] bool has_monitor() const { return connector_.connected; }
+    [[nodiscard]] const ConnectorInfo &connector() const { return connector_; }
+    [[nodiscard]] uint32_t crtc() const { return crtc_; }
 
     [[nodiscard]] DrmDevice &device() const { return device_; }
     [[nodiscard]] const drmModeModeInfo &mode() const { return mode_; }
@@ -60,20 +66,20 @@ class KmsOutput {
     [[nodiscard]] std::string describe() const;
 
   private:
-    KmsOutput(DrmDevice &device, ConnectorInfo connector, uint32_t crtc);
+    KmsOutput(DrmDevice &device, ConnectorInfo connector);
     Result<void> set(uint32_t framebuffer, const drmModeModeInfo &mode);
     Result<void> prepare_neutral(const drmModeModeInfo &mode);
 
     DrmDevice &device_;
     ConnectorInfo connector_;
     uint32_t crtc_;
-    CrtcState before_;       ///< restored at the end
-    drmModeModeInfo mode_{}; ///< now
-    uint32_t fourcc_ = 0;    ///< of the framebuffer on the screen; 0: none of ours
+    CrtcState before_;                ///< restored at the end
+    drmModeModeInfo mode_{};          ///< now
+    uint32_t framebuffer_ = 0;        ///< on the screen, or pending; 0: none of ours
+    uint32_t width_ = 0, height_ = 0; ///< its size
+    uint32_t fourcc_ = 0;             ///< its format
     std::unique_ptr<DumbBuffer> neutral_;
-    uint64_t last_cookie_ = 0;
-    uint64_t pending_cookie_ = 0;   ///< 0: no flip is pending
-    std::vector<uint64_t> flipped_; ///< kept for its capacity
+    uint64_t pending_cookie_ = 0; ///< 0: no flip is pending
 };
 
 } // namespace vramlink

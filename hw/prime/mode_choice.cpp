@@ -48,21 +48,6 @@ drmModeModeInfo made_to_measure(uint32_t width, uint32_t height)
 
 } // namespace
 
-Result<ConnectorInfo> choose_connector(const std::vector<ConnectorInfo> &connectors)
-{
-    size_t connected = 0;
-    for (const ConnectorInfo &connector : connectors) {
-        if (!connector.connected)
-            continue;
-        ++connected;
-        if (!connector.modes.empty() && !connector.possible_crtcs.empty())
-            return connector;
-    }
-    return fail(ENODEV,
-                fmt::format("no usable screen: {} connectors, {} connected, none with a mode and a CRTC",
-                            connectors.size(), connected));
-}
-
 drmModeModeInfo idle_mode(const ConnectorInfo &connector)
 {
     for (const drmModeModeInfo &mode : connector.modes) {

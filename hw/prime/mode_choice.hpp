@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Which connector, and which of its modes, a guest's frame is shown with. Pure functions.
+// Which of a connector's modes a guest's frame is shown with. Pure functions.
 
 #ifndef VRAMLINK_HW_PRIME_MODE_CHOICE_HPP
 #define VRAMLINK_HW_PRIME_MODE_CHOICE_HPP
@@ -13,9 +13,6 @@
 #include <vector>
 
 namespace vramlink {
-
-/// The first connected connector that has a mode and a CRTC; ENODEV names what was found instead.
-Result<ConnectorInfo> choose_connector(const std::vector<ConnectorInfo> &connectors);
 
 /// The mode for showing nothing: the preferred one, else the first.
 drmModeModeInfo idle_mode(const ConnectorInfo &connector);

@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::int32_t raw_encoding = 0;
 constexpr std::int32_t desktop_size = -223;
+constexpr std::int32_t extended_desktop_size = -308; ///< what set_desktop_size() is answered with
 
 /// 32 bits a pixel, XRGB8888 in little-endian order (RFC 6143, 7.4).
 constexpr std::array<std::uint8_t, 20> set_pixel_format{0, 0,   0, 0,   32, 24, 0, 1, 0, 255,
@@ -54,6 +55,18 @@ Rfb::Rfb(UniqueFd server) : fd_(std::move(server))
 {
     if (!fd_ || !shake_hands())
         fd_ = UniqueFd();
+}
+
+void Rfb::set_desktop_size(std::uint16_t width, std::uint16_t height)
+{
+    constexpr std::uint8_t message = 251, screens = 1;
+    const std::array<std::uint8_t, 4> size{
+        static_cast<std::uint8_t>(width >> 8), static_cast<std::uint8_t>(width & 0xff),
+        static_cast<std::uint8_t>(height >> 8), static_cast<std::uint8_t>(height & 0xff)};
+    std::array<std::uint8_t, 24> words{message, 0, size[0], size[1], size[2], size[3], screens, 0};
+    constexpr std::size_t size_of_screen = 16; // after its number and place
+    std::ranges::copy(size, words.begin() + size_of_screen);
+    write(words.data(), words.size());
 }
 
 void Rfb::offend()
@@ -159,6 +172,14 @@ bool Rfb::rectangle()
     if (!read_number(x) || !read_number(y) || !read_number(width) || !read_number(height) ||
         !read_number(encoding))
         return false;
+    if (encoding == extended_desktop_size) {
+        constexpr std::size_t size_of_screen = 16;
+        std::array<std::uint8_t, 3> padding{};
+        std::array<std::uint8_t, 256 * size_of_screen> screens{};
+        std::uint8_t count = 0;
+        return read_number(count) && read(padding.data(), padding.size()) &&
+               read(screens.data(), count * size_of_screen);
+    }
     if (encoding == desktop_size) {
         resize(width, height);
         return true;

@@ -32,6 +32,8 @@ class Rfb {
     [[nodiscard]] bool connected() const { return fd_.get() >= 0; }
     /// Ends update() on another thread.
     void hang_up();
+    /// Asks for a desktop of this size, as a viewer does whose window was resized.
+    void set_desktop_size(std::uint16_t width, std::uint16_t height);
     /// Asks for what has changed (all of it without @p incremental).
     void request(bool incremental);
     /// Takes one framebuffer update into the picture. False when none came within 10 s (times VRAMLINK_SLOW)

@@ -4,10 +4,8 @@
 // virtio-gpu. What the guest paints into its memory from then on is never on the host's screen, which is
 // looked at from outside, and the host's handles are gone when the display has flipped away.
 
-#include "tests/device/rfb.hpp"
+#include "tests/device/host_screen.hpp"
 #include "tests/device/stage.hpp"
-
-#include <fcntl.h>
 
 #include <chrono>
 #include <functional>
@@ -17,35 +15,6 @@ namespace vramlink::test {
 namespace {
 
 constexpr std::uint32_t id = Stage::id;
-constexpr const char *port = "/dev/virtio-ports/lab.screen";
-
-/// What the monitor on the host's display GPU would show: a VNC connection with the lab's QEMU.
-class Screen {
-  public:
-    Screen() : client_(UniqueFd(::open(port, O_RDWR | O_CLOEXEC)))
-    {
-        EXPECT_TRUE(client_.connected()) << port;
-    }
-    ~Screen() { client_.offend(); } // the next one begins anew
-    Screen(const Screen &) = delete;
-    Screen &operator=(const Screen &) = delete;
-
-    /// All of it, now.
-    const Picture &look()
-    {
-        client_.request(false);
-        EXPECT_TRUE(client_.update());
-        return client_.picture();
-    }
-    /// Waits for it.
-    bool comes(const Picture &picture)
-    {
-        return eventually([&] { return difference(picture, look()) == ""; });
-    }
-
-  private:
-    Rfb client_;
-};
 
 struct Way {
     const char *name;
@@ -95,7 +64,7 @@ TEST_P(VfioGuestTakesBack, AndTheScreenNeverShowsWhatItPaintsThen)
     const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
     const Baseline baseline(stage, viewer);
-    Screen screen;
+    HostScreen screen;
     const Picture picture = paint(Ground::width, Ground::height, 1);
     const Picture secret = paint(Ground::width, Ground::height, 2);
     stage.show(picture);

@@ -2,9 +2,12 @@
 
 #include "tools/viewer/kms_screen.hpp"
 
+#include "tools/viewer/log.hpp"
+
 #include <glib-unix.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -16,10 +19,15 @@ constexpr int64_t flip_overdue_us = 800'000;
 
 } // namespace
 
+KmsScreen::KmsScreen(KmsOutput &output, KmsScreens &owner)
+    : output_(output), owner_(owner), importer_(output.device())
+{
+    owner_.screens_[&output_] = this;
+}
+
 KmsScreen::~KmsScreen()
 {
-    if (source_)
-        g_source_remove(source_);
+    owner_.screens_.erase(&output_);
 }
 
 Result<std::unique_ptr<Canvas>> KmsScreen::make_canvas(uint32_t width, uint32_t height)
@@ -62,28 +70,77 @@ void KmsScreen::add_stats(nlohmann::json &stats) const
     stats["framebuffers_open"] = output_.device().framebuffers_open();
 }
 
-Result<void> KmsScreen::read_events()
+void KmsScreen::listen(std::function<void(const std::string &)> gone)
 {
-    const auto ended = output_.read_events();
+    owner_.listen(std::move(gone));
+}
+
+KmsScreens::~KmsScreens()
+{
+    if (source_)
+        g_source_remove(source_);
+}
+
+Result<std::unique_ptr<Screen>> KmsScreens::make()
+{
+    for (const auto &output : card_.outputs()) {
+        if (!screens_.contains(output.get()) && output->has_monitor()) {
+            Log::info("{}", output->describe());
+            return std::make_unique<KmsScreen>(*output, *this);
+        }
+    }
+    return fail(ENODEV, fmt::format("{} has no other monitor", card_.device().path()));
+}
+
+size_t KmsScreens::monitors() const
+{
+    const auto plugged_in = std::ranges::count_if(card_.outputs(), &KmsOutput::has_monitor,
+                                                  &std::unique_ptr<KmsOutput>::operator*);
+    return std::max<size_t>(1, static_cast<size_t>(plugged_in));
+}
+
+void KmsScreens::listen(std::function<void(const std::string &)> gone)
+{
+    gone_ = std::move(gone);
+    if (source_)
+        return;
+    source_ = g_unix_fd_add(card_.device().fd(), G_IO_IN, &KmsScreens::on_device, this);
+    auto watch = HotplugWatch::open(card_.device().fd(), [this] { plugged(); });
+    if (watch)
+        hotplug_ = std::move(*watch);
+    else
+        Log::info("monitors that are plugged in later are not noticed: {}", watch.error().text);
+}
+
+gboolean KmsScreens::on_device(gint, GIOCondition, gpointer self)
+{
+    auto *screens = static_cast<KmsScreens *>(self);
+    if (const auto alive = screens->read_events(); !alive)
+        screens->gone_(alive.error().text);
+    return G_SOURCE_CONTINUE;
+}
+
+Result<void> KmsScreens::read_events()
+{
+    const auto ended = card_.read_events();
     if (!ended)
         return std::unexpected(ended.error());
-    if (*ended)
-        on_visible();
+    for (const KmsOutput *output : *ended) {
+        if (const auto screen = screens_.find(output); screen != screens_.end())
+            screen->second->on_visible();
+    }
     return {};
 }
 
-void KmsScreen::listen(std::function<void(const std::string &)> gone)
+void KmsScreens::plugged()
 {
-    gone_ = std::move(gone);
-    source_ = g_unix_fd_add(output_.device().fd(), G_IO_IN, &KmsScreen::on_device, this);
-}
-
-gboolean KmsScreen::on_device(gint, GIOCondition, gpointer self)
-{
-    auto *screen = static_cast<KmsScreen *>(self);
-    if (const auto alive = screen->read_events(); !alive)
-        screen->gone_(alive.error().text);
-    return G_SOURCE_CONTINUE;
+    if (const auto done = card_.rescan(); !done)
+        Log::error("{}", done.error().text);
+    for (const auto &[output, screen] : screens_) {
+        if (output->has_monitor())
+            screen->on_resized(screen->size()); // another monitor, perhaps
+    }
+    on_plugged();
 }
 
 } // namespace vramlink

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// KmsScreen: a KMS output as a Screen. Flips pace the guest.
+// KmsScreen: a KMS output as a Screen. Flips pace the guest. KmsScreens makes them, one for each monitor of a
+// device, hands out the device's events, and follows monitors that are plugged and unplugged.
 
 #ifndef VRAMLINK_TOOLS_VIEWER_KMS_SCREEN_HPP
 #define VRAMLINK_TOOLS_VIEWER_KMS_SCREEN_HPP
 
-#include "hw/prime/kms_output.hpp"
+#include "hw/prime/kms_card.hpp"
+#include "tools/viewer/hotplug_watch.hpp"
 #include "tools/viewer/screen.hpp"
 
 #include <glib.h>
 
+#include <map>
+
 namespace vramlink {
+
+class KmsScreens;
 
 class KmsScreen final : public Screen {
   public:
-    /// @p output must outlive the screen.
-    explicit KmsScreen(KmsOutput &output) : output_(output), importer_(output.device()) {}
+    /// @p output and @p owner must outlive the screen.
+    KmsScreen(KmsOutput &output, KmsScreens &owner);
     ~KmsScreen() override;
 
     PrimeImporter &importer() override { return importer_; }
@@ -25,19 +31,48 @@ class KmsScreen final : public Screen {
     Result<void> show_neutral() override { return output_.show_neutral(); }
     [[nodiscard]] int64_t patience_us() const override;
     Result<void> give_up() override;
+    [[nodiscard]] bool has_monitor() const override { return output_.has_monitor(); }
     [[nodiscard]] ScreenSize size() const override;
     [[nodiscard]] std::string describe() const override { return output_.describe(); }
     void add_stats(nlohmann::json &stats) const override;
     void listen(std::function<void(const std::string &)> gone) override;
 
-    /// The device has events. An error means that the device is gone.
+  private:
+    KmsOutput &output_;
+    KmsScreens &owner_;
+    PrimeImporter importer_;
+};
+
+class KmsScreens {
+  public:
+    /// @p card must outlive it.
+    explicit KmsScreens(KmsCard &card) : card_(card) {}
+    KmsScreens(const KmsScreens &) = delete;
+    KmsScreens &operator=(const KmsScreens &) = delete;
+    ~KmsScreens();
+
+    /// A screen for the first monitor that has none. ENODEV: there is no other. It must not outlive this.
+    Result<std::unique_ptr<Screen>> make();
+    /// Monitors that are plugged in; 1 at least, for the picture stays where the last one was.
+    [[nodiscard]] size_t monitors() const;
+
+    /// From now on events are waited for in the default main context. @p gone: the device is lost.
+    void listen(std::function<void(const std::string &)> gone);
+    /// A monitor was plugged in or unplugged.
+    std::function<void()> on_plugged = [] {};
+
+    /// The device has events. An error means that it is gone.
     Result<void> read_events();
+    /// Something was plugged, says the kernel.
+    void plugged();
 
   private:
+    friend class KmsScreen;
     static gboolean on_device(gint fd, GIOCondition condition, gpointer self);
 
-    KmsOutput &output_;
-    PrimeImporter importer_;
+    KmsCard &card_;
+    std::map<const KmsOutput *, KmsScreen *> screens_;
+    std::unique_ptr<HotplugWatch> hotplug_;
     std::function<void(const std::string &)> gone_;
     guint source_ = 0;
 };

@@ -44,16 +44,14 @@ int run_kms(const Options &options)
         Log::error("{}", device.error().text);
         return exit_no_display;
     }
-    auto output = KmsOutput::open(**device);
-    if (!output) {
-        Log::error("{}", output.error().text);
+    auto card = KmsCard::open(**device);
+    if (!card) {
+        Log::error("{}", card.error().text);
         return exit_no_display;
     }
-    Log::info("{}", (*output)->describe());
-    const auto make = [&]() -> Result<std::unique_ptr<Screen>> {
-        return std::make_unique<KmsScreen>(**output);
-    };
-    Session session(options, {make, 1});
+    KmsScreens screens(**card);
+    Session session(options, {[&] { return screens.make(); }, [&] { return screens.monitors(); }});
+    screens.on_plugged = [&] { session.monitors_changed(); };
     return session.run();
 }
 
@@ -81,7 +79,7 @@ int run_wayland(const Options &options)
         return WaylandWindow::open(**connection, wanted);
     };
     const auto clipboard = options.no_clipboard ? nullptr : WaylandClipboard::open(**connection);
-    Session session(options, {make, SIZE_MAX, clipboard.get()});
+    Session session(options, {make, [] { return SIZE_MAX; }, clipboard.get()});
     return session.run();
 }
 #else

@@ -26,8 +26,9 @@ std::variant<Options, int> parse_options(int argc, char **argv)
         "compositor or KMS device, 5 no picture for --screenshot.\nSIGUSR1 rewrites the statistics file.");
     app.set_version_flag("--version", std::string("vramlink-viewer ") + VRAMLINK_VERSION);
     auto *kms =
-        app.add_option("--kms", options.kms,
-                       "show on a KMS output, e.g. of /dev/dri/card0; without a value: the first that works")
+        app.add_option(
+               "--kms", options.kms,
+               "show on a KMS device's monitors, e.g. /dev/dri/card0; without a value: the first that works")
             ->expected(0, 1);
     app.add_option("--wayland", options.wayland,
                    "compositor to open a window on, instead of WAYLAND_DISPLAY's")

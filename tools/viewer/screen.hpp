@@ -75,6 +75,8 @@ class Screen {
     /// Why the guest's picture is not shown as it should be, in one sentence; empty: it is.
     virtual void note(const std::string &why) { (void)why; }
 
+    /// False: nobody sees it, for its monitor was unplugged. It goes on for the day when it is back.
+    [[nodiscard]] virtual bool has_monitor() const { return true; }
     [[nodiscard]] virtual ScreenSize size() const = 0;
     [[nodiscard]] virtual std::string describe() const = 0;
     /// Adds what only this kind of screen counts.

@@ -36,7 +36,7 @@ int run_screenshot(const Options &options)
         };
         return made;
     };
-    Session session(own, {make, 1});
+    Session session(own, {make, [] { return size_t{1}; }});
     running = &session;
     Timer limit([&] {
         Log::error("the VM has shown no picture that could be read{}{}", screen->note().empty() ? "" : ": ",

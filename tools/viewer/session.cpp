@@ -87,7 +87,13 @@ bool Session::open(unsigned console)
         Log::error("{}", screen.error().text);
         return false;
     }
-    auto output = std::make_unique<Output>(console, std::move(*screen), connection_,
+    add_output(console, std::move(*screen));
+    return true;
+}
+
+void Session::add_output(unsigned console, std::unique_ptr<Screen> screen)
+{
+    auto output = std::make_unique<Output>(console, std::move(screen), connection_,
                                            Output::Owner{[this](const std::string &why) { lost(why); },
                                                          [this, console] { closed_by_user(console); },
                                                          [this] {
@@ -102,7 +108,6 @@ bool Session::open(unsigned console)
         end(exit_no_display);
     });
     outputs_[console] = std::move(output);
-    return true;
 }
 
 void Session::connect()
@@ -130,7 +135,7 @@ std::set<unsigned> Session::wanted() const
 {
     std::set<unsigned> ids = eligible();
     std::erase_if(ids, [this](unsigned id) { return closed_.contains(id); });
-    while (ids.size() > screens_.most)
+    while (ids.size() > screens_.most())
         ids.erase(std::prev(ids.end()));
     return ids;
 }
@@ -210,6 +215,34 @@ void Session::reap()
         seen_ = was_connected();
         outputs_.erase(found);
     }
+}
+
+/// The guest sees a monitor go as long as it has another one; the last one's picture moves to a monitor that
+/// is free.
+void Session::monitors_changed()
+{
+    std::vector<unsigned> dark;
+    for (const auto &[console, output] : outputs_) {
+        if (!output->screen().has_monitor() && !doomed_.contains(console))
+            dark.push_back(console);
+    }
+    const bool others = dark.size() + doomed_.size() < outputs_.size();
+    for (const unsigned console : dark) {
+        if (others) {
+            closed_by_user(console);
+            continue;
+        }
+        auto free = screens_.make();
+        if (!free)
+            break;
+        seen_ = was_connected();
+        outputs_.erase(console);
+        add_output(console, std::move(*free));
+    }
+    if (outputs_.size() - doomed_.size() < screens_.most())
+        closed_ = doomed_; // whoever was unplugged may come back
+    if (connection_.is_up())
+        settle();
 }
 
 /// The user wants the window of the @p number th output, from 1 on.

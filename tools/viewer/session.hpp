@@ -3,7 +3,9 @@
 // Session: the life of the connection to QEMU, and one output for each console that is to be seen.
 //
 // Outputs come and go with QEMU's consoles; a window that the user has closed stays closed until it is asked
-// for (Ctrl+Alt and its number), and its monitor is unplugged. The session ends with its last window.
+// for (Ctrl+Alt and its number), and its monitor is unplugged. The session ends with its last window. The
+// guest sees a monitor of the host that is unplugged go as well, as long as it has another one, and come
+// back.
 //
 // QEMU talks about its consoles with the client that came last. When that is another one (`--list`, say) the
 // pictures go on; QEMU is joined anew when the user types or clicks.
@@ -30,10 +32,10 @@ namespace vramlink {
 
 class Session {
   public:
-    /// Makes screens: windows as many as are wanted, or the one KMS screen.
+    /// Makes screens: windows as many as are wanted, or one for each monitor.
     struct Screens {
         std::function<Result<std::unique_ptr<Screen>>()> make;
-        size_t most = SIZE_MAX;
+        std::function<size_t()> most = [] { return SIZE_MAX; };
         HostClipboard *clipboard = nullptr; ///< must outlive the session; null: none
     };
     /// @p options must outlive it.
@@ -44,6 +46,8 @@ class Session {
 
     /// Returns the exit code.
     int run();
+    /// Monitors were plugged in or unplugged: Screens::most() is another one, perhaps.
+    void monitors_changed();
     /// Has run() return @p code.
     void end(int code);
 
@@ -60,6 +64,7 @@ class Session {
     [[nodiscard]] std::set<unsigned> wanted() const;
     [[nodiscard]] std::string missing() const;
     bool open(unsigned console);
+    void add_output(unsigned console, std::unique_ptr<Screen> screen);
     void name_windows();
     void closed_by_user(unsigned console);
     void reap();

@@ -14,6 +14,7 @@
 namespace vramlink::test {
 namespace {
 
+constexpr uint32_t first_crtc = 41;
 constexpr uint64_t first_dumb = 1'000'000'000; ///< objects from here on are dumb buffers
 
 } // namespace
@@ -30,7 +31,7 @@ ConnectorInfo FakeDrm::connector(uint32_t type, const std::vector<std::pair<int,
     info.type = type;
     info.type_index = 1;
     info.connected = true;
-    info.possible_crtcs = {41};
+    info.possible_crtcs = {first_crtc};
     for (const auto &[width, height] : sizes) {
         drmModeModeInfo mode{};
         mode.hdisplay = static_cast<uint16_t>(width);
@@ -41,6 +42,20 @@ ConnectorInfo FakeDrm::connector(uint32_t type, const std::vector<std::pair<int,
         info.modes.push_back(mode);
     }
     return info;
+}
+
+ConnectorInfo FakeDrm::other_connector(uint32_t number)
+{
+    ConnectorInfo info = connector(DRM_MODE_CONNECTOR_DisplayPort, {{1024, 768}, {800, 600}});
+    info.id += number;
+    info.type_index = number;
+    info.possible_crtcs = {first_crtc + number};
+    return info;
+}
+
+CrtcState &FakeDrm::state_of(uint32_t id)
+{
+    return id == first_crtc ? crtc : more_crtcs[id];
 }
 
 int FakeDrm::open(const char *)
@@ -110,6 +125,10 @@ int FakeDrm::remove_framebuffer(int, uint32_t id)
     }
     if (crtc.framebuffer == id)
         crtc = {};
+    for (auto &[number, state] : more_crtcs) {
+        if (state.framebuffer == id)
+            state = {};
+    }
     return 0;
 }
 
@@ -144,9 +163,9 @@ int FakeDrm::get_connectors(int, std::vector<ConnectorInfo> *out)
     return 0;
 }
 
-int FakeDrm::get_crtc(int, uint32_t, CrtcState *out)
+int FakeDrm::get_crtc(int, uint32_t id, CrtcState *out)
 {
-    *out = crtc;
+    *out = state_of(id);
     return 0;
 }
 
@@ -156,27 +175,27 @@ bool FakeDrm::refuses(uint32_t framebuffer) const
     return commit_error_of_imports && found != framebuffers.end() && found->second < first_dumb;
 }
 
-int FakeDrm::set_crtc(int, uint32_t, uint32_t, const CrtcState &state)
+int FakeDrm::set_crtc(int, uint32_t id, uint32_t, const CrtcState &state)
 {
     if (refuses(state.framebuffer))
         return -commit_error_of_imports;
     if (set_crtc_error)
         return -set_crtc_error;
     calls.push_back("set " + std::to_string(state.framebuffer));
-    crtc = state;
+    state_of(id) = state;
     return 0;
 }
 
-int FakeDrm::page_flip(int, uint32_t, uint32_t framebuffer, uint64_t cookie)
+int FakeDrm::page_flip(int, uint32_t id, uint32_t framebuffer, uint64_t cookie)
 {
     if (page_flip_error)
         return -page_flip_error;
     if (refuses(framebuffer))
         return -commit_error_of_imports;
-    if (!flips.empty())
+    if (!flipping_.insert(id).second)
         return -EBUSY;
     calls.push_back("flip " + std::to_string(framebuffer));
-    crtc.framebuffer = framebuffer;
+    state_of(id).framebuffer = framebuffer;
     flips.push_back(cookie);
     return 0;
 }
@@ -185,6 +204,7 @@ int FakeDrm::read_flip_events(int, std::vector<uint64_t> *cookies)
 {
     cookies->insert(cookies->end(), flips.begin(), flips.end());
     flips.clear();
+    flipping_.clear();
     return 0;
 }
 

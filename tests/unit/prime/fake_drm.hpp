@@ -33,7 +33,8 @@ class FakeDrm final : public DrmApi {
     int addfb_error_of_imports = 0;
     int commit_error_of_imports = 0; ///< flips and mode sets of framebuffers that were imported
     std::vector<ConnectorInfo> connectors;
-    CrtcState crtc; ///< now
+    CrtcState crtc;                           ///< now
+    std::map<uint32_t, CrtcState> more_crtcs; ///< others than the first connector's, by id
 
     // What happened.
     std::map<uint32_t, uint64_t> handles;      ///< handle -> object
@@ -63,9 +64,13 @@ class FakeDrm final : public DrmApi {
 
     /// A connected connector with modes of these sizes, the first one preferred.
     static ConnectorInfo connector(uint32_t type, const std::vector<std::pair<int, int>> &sizes);
+    /// Another screen, with a CRTC of its own; @p number from 2 on.
+    static ConnectorInfo other_connector(uint32_t number);
 
   private:
+    CrtcState &state_of(uint32_t id);
     [[nodiscard]] bool refuses(uint32_t framebuffer) const;
+    std::set<uint32_t> flipping_; ///< CRTCs
     uint32_t next_handle_ = 1;
     uint32_t next_framebuffer_ = 100;
     uint64_t next_dumb_ = 1'000'000'000; // first_dumb

@@ -25,8 +25,9 @@ class Presented : public ::testing::Test {
     {
         Log::level = LogLevel::error;
         device = *DrmDevice::open(drm, "/dev/dri/card0");
-        output = *KmsOutput::open(*device);
-        screen = std::make_unique<KmsScreen>(*output);
+        card = *KmsCard::open(*device);
+        screens = std::make_unique<KmsScreens>(*card);
+        screen = *screens->make();
         presenter = std::make_unique<Presenter>(*screen, [this](const std::string &why) { reason = why; });
         presenter->connected();
         idle = drm.framebuffers;
@@ -35,7 +36,8 @@ class Presented : public ::testing::Test {
     {
         presenter.reset();
         screen.reset();
-        output.reset();
+        screens.reset();
+        card.reset();
         EXPECT_EQ(drm.handles.size(), 0U);
         EXPECT_EQ(drm.framebuffers.size(), 0U);
         EXPECT_EQ(drm.mappings.size(), 0U);
@@ -58,8 +60,9 @@ class Presented : public ::testing::Test {
 
     FakeDrm drm;
     std::unique_ptr<DrmDevice> device;
-    std::unique_ptr<KmsOutput> output;
-    std::unique_ptr<KmsScreen> screen;
+    std::unique_ptr<KmsCard> card;
+    std::unique_ptr<KmsScreens> screens;
+    std::unique_ptr<Screen> screen;
     std::unique_ptr<Presenter> presenter;
     std::map<uint32_t, uint64_t> idle;
     std::string reason;
@@ -73,7 +76,7 @@ TEST_F(Presented, SixtyFramesOfThreeBuffersAreThreeImports)
     for (int i = 0; i < 60; i++) {
         show(buffers[i % 3]);
         EXPECT_EQ(answered, i) << "not before the flip has ended";
-        ASSERT_TRUE(screen->read_events());
+        ASSERT_TRUE(screens->read_events());
         EXPECT_EQ(answered, i + 1);
     }
     EXPECT_EQ(presenter->counters().frames_flipped, 60U);
@@ -85,7 +88,7 @@ TEST_F(Presented, SixtyFramesOfThreeBuffersAreThreeImports)
 TEST_F(Presented, DisableShowsNeutralFirstThenLetsGoOfEverything)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     show(b.get()); // its flip is under way
     const uint32_t shown = drm.crtc.framebuffer;
     drm.calls.clear();
@@ -100,9 +103,9 @@ TEST_F(Presented, DisableShowsNeutralFirstThenLetsGoOfEverything)
     EXPECT_EQ(presenter->counters().revocations, 1U);
     EXPECT_EQ(presenter->showing(), Presenter::Showing::neutral);
 
-    ASSERT_TRUE(screen->read_events()); // the late event of b's flip
-    show(a.get());                      // and it comes back by itself
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events()); // the late event of b's flip
+    show(a.get());                       // and it comes back by itself
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
     EXPECT_EQ(answered, 3);
     EXPECT_EQ(drm.imports, 3);
@@ -111,7 +114,7 @@ TEST_F(Presented, DisableShowsNeutralFirstThenLetsGoOfEverything)
 TEST_F(Presented, DisableLetsGoEvenIfTheScreenRefusesTheNeutralFrame)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     drm.set_crtc_error = EACCES;
     presenter->disable();
     EXPECT_EQ(drm.framebuffers, idle);
@@ -121,12 +124,12 @@ TEST_F(Presented, DisableLetsGoEvenIfTheScreenRefusesTheNeutralFrame)
 TEST_F(Presented, DisableBetweenAnnouncementAndUpdateIsForThePreviousFrame)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     presenter->scanout_dmabuf(frame_of(b.get()));
     presenter->disable();
     EXPECT_EQ(drm.framebuffers, idle) << "nothing stays imported all the same";
     presenter->update_dmabuf({}, Completion([this] { ++answered; }));
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(answered, 2);
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
 }
@@ -153,7 +156,7 @@ TEST_F(Presented, DisableOfNothingIsNoRevocation)
 TEST_F(Presented, RefusedBufferShowsNeutralAndHoldsNobody)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     drm.import_error = EOPNOTSUPP;
     show(b.get());
     EXPECT_EQ(answered, 2);
@@ -163,7 +166,7 @@ TEST_F(Presented, RefusedBufferShowsNeutralAndHoldsNobody)
     EXPECT_EQ(answered, 3);
     EXPECT_EQ(drm.imports, 2);
     show(a.get()); // a known buffer still works
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
 }
 
@@ -192,7 +195,7 @@ TEST_F(Presented, FrameThatIsNeverUpdatedIsShownAllTheSame)
     EXPECT_TRUE(drm.flips.empty());
     while (drm.flips.empty())
         g_main_context_iteration(nullptr, TRUE);
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->counters().frames_flipped, 1U);
 }
 
@@ -200,13 +203,13 @@ TEST_F(Presented, PixelsAreCopiedCountedAndReplacedByADmabuf)
 {
     const std::vector<uint8_t> raw(1024 * 768 * 4, 0x44);
     presenter->scanout({1024, 768, 4096, PixelFormat::x8r8g8b8, raw});
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
     presenter->update(900, 600, {100, 100, 400, PixelFormat::x8r8g8b8, raw});
     EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4 + 100 * 100 * 4);
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
     EXPECT_EQ(drm.mappings.size(), 1U) << "only the neutral frame is mapped";
 }
@@ -215,7 +218,7 @@ TEST_F(Presented, AnUpdateOverTheEdgeMakesTheFrameGrow)
 {
     const std::vector<uint8_t> raw(640 * 480 * 4, 0x44), more(720 * 16 * 4, 0x22);
     presenter->scanout({640, 480, 2560, PixelFormat::x8r8g8b8, raw});
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     presenter->update(0, 384, {720, 16, 2880, PixelFormat::x8r8g8b8, more});
     EXPECT_EQ(drm.requests.back().width, 720U);
     EXPECT_EQ(drm.requests.back().height, 480U);
@@ -246,7 +249,7 @@ TEST_P(Decision, IsTriedOnceAndRemembered)
     drm.commit_error_of_imports = driver.commit_error;
     for (int i = 0; i < 10; i++) {
         show(i % 2 ? a.get() : b.get());
-        ASSERT_TRUE(screen->read_events());
+        ASSERT_TRUE(screens->read_events());
         EXPECT_EQ(answered, i + 1) << "within the same frame";
         EXPECT_EQ(presenter->showing(), driver.showing) << "frame " << i << ": never a black one";
     }
@@ -258,7 +261,7 @@ TEST_P(Decision, IsTriedOnceAndRemembered)
     presenter->disable(); // what was remembered goes with the buffers
     drm.import_error = drm.addfb_error_of_imports = drm.commit_error_of_imports = 0;
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf) << "the set-up has changed: tried again";
 }
 
@@ -275,7 +278,7 @@ TEST_F(Presented, RefusedBufferIsCopiedIfThatIsAllowed)
     drm.import_error = ENODEV;
     presenter->allow_copy(true);
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(answered, 1);
     EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
     EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4);
@@ -289,12 +292,12 @@ TEST_F(Presented, RefusedBufferIsCopiedIfThatIsAllowed)
 TEST_F(Presented, AStillLetsGoOfEverythingElse)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     show(b.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     drm.calls.clear();
     show(c.get(), true);
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
     EXPECT_EQ(drm.framebuffers.size(), idle.size() + 1) << "the still alone";
     EXPECT_EQ(presenter->counters().stills, 1U);
@@ -302,7 +305,7 @@ TEST_F(Presented, AStillLetsGoOfEverythingElse)
     for (const std::string &call : drm.calls)
         EXPECT_FALSE(call.starts_with("set ")) << call;
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->counters().stills, 1U);
     EXPECT_EQ(presenter->counters().frames_flipped, 4U);
 }
@@ -310,10 +313,10 @@ TEST_F(Presented, AStillLetsGoOfEverythingElse)
 TEST_F(Presented, AStillThatTheDeviceRefusesIsCopiedWithoutBeingAsked)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     drm.import_error = EOPNOTSUPP;
     show(c.get(), true);
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     EXPECT_EQ(presenter->showing(), Presenter::Showing::pixels);
     EXPECT_EQ(presenter->counters().bytes_copied, 1024U * 768 * 4);
     EXPECT_EQ(drm.framebuffers.size(), idle.size() + 1) << "a's is gone";
@@ -322,7 +325,7 @@ TEST_F(Presented, AStillThatTheDeviceRefusesIsCopiedWithoutBeingAsked)
 TEST_F(Presented, LosingTheConnectionLetsGoBeforeAnybodyIsTold)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     presenter->disconnected("QEMU is gone");
     EXPECT_EQ(reason, "QEMU is gone");
     EXPECT_EQ(drm.framebuffers, idle);
@@ -332,7 +335,7 @@ TEST_F(Presented, LosingTheConnectionLetsGoBeforeAnybodyIsTold)
 TEST_F(Presented, StatsSayWhatHappened)
 {
     show(a.get());
-    ASSERT_TRUE(screen->read_events());
+    ASSERT_TRUE(screens->read_events());
     drm.addfb_error = EINVAL;
     show(b.get());
     const auto stats = collect_stats(*presenter);
