@@ -145,14 +145,15 @@ void expect_same(const Holding &late, const Holding &early)
         << "GEM handles cannot be counted on this display GPU";
 }
 
-void write_report(int cycles, int warm, const Holding &early, const Holding &late, const Json &viewer)
+void write_report(int cycles, int warm, const Holding &early, const Holding &late, const Json &viewer,
+                  const std::string &growth)
 {
     const char *file = std::getenv("VRAMLINK_SOAK_REPORT");
     std::ofstream report(file != nullptr ? file : "/dev/null");
     report << cycles << " cycles; at cycle " << warm << " and at the end: descriptors " << early.process.fds
            << ", " << late.process.fds << "; mappings " << early.process.maps << ", " << late.process.maps
            << "; resident KiB " << early.process.rss / 1024 << ", " << late.process.rss / 1024 << "; exports "
-           << late.totals["exports"] << "\n";
+           << late.totals["exports"] << "\nresident KiB after cycles:" << growth << "\n";
     if (viewer.is_object())
         report << "the viewer: " << early.viewer.dump() << ", " << late.viewer.dump() << "; resident KiB "
                << early.viewer_rss / 1024 << ", " << late.viewer_rss / 1024 << "; PRIME imports "
@@ -166,7 +167,13 @@ void expect_nothing_grows(Ground &ground, const Viewer *viewer)
     const int warm = std::min(1000, cycles / 4);
     Soak soak(ground);
     Holding early;
+    std::string growth; // resident KiB after so many cycles: a leak is a line, a heap that settles is not
+    int next = warm;
     for (int i = 0; i < cycles && !testing::Test::HasFailure(); i += outputs) {
+        if (i >= next) {
+            growth += " " + std::to_string(i) + ":" + std::to_string(ground.machine.held().rss / 1024);
+            next *= 2;
+        }
         if (i / outputs == warm / outputs)
             early = look(ground, soak, viewer);
         soak.cycles();
@@ -174,7 +181,7 @@ void expect_nothing_grows(Ground &ground, const Viewer *viewer)
     const Holding late = look(ground, soak, viewer);
     expect_same(late, early);
     const Json seen = viewer != nullptr ? viewer->stats() : Json();
-    write_report(cycles, warm, early, late, seen);
+    write_report(cycles, warm, early, late, seen, growth);
     if (viewer == nullptr)
         return;
     // What is gone before its turn comes is never imported.
