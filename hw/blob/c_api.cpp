@@ -306,6 +306,11 @@ void vrl_table_count_command(vrl_table *table, uint32_t type)
     table->blobs.count_command(type);
 }
 
+const char *vrl_command_name(uint32_t type)
+{
+    return vramlink::CommandCounts::name_of(type);
+}
+
 void vrl_table_count_error(vrl_table *table, vrl_status status)
 {
     table->blobs.count_error(status);

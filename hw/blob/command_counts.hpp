@@ -34,11 +34,12 @@ class CommandCounts {
         "other",
     };
 
+    static const char *name_of(uint32_t type) noexcept { return names[number_of(type)]; }
+
     void add(uint32_t type) noexcept
     {
-        const size_t number = type - uint32_t{VIRTIO_GPU_CMD_GET_DISPLAY_INFO}; // wraps for smaller ones
         ++total_;
-        ++by_number_[number < other ? number : other];
+        ++by_number_[number_of(type)];
     }
 
     [[nodiscard]] uint64_t total() const noexcept { return total_; }
@@ -46,6 +47,12 @@ class CommandCounts {
     [[nodiscard]] uint64_t of(size_t number) const noexcept { return by_number_[number]; }
 
   private:
+    static size_t number_of(uint32_t type) noexcept
+    {
+        const size_t number = type - uint32_t{VIRTIO_GPU_CMD_GET_DISPLAY_INFO}; // wraps for smaller ones
+        return number < other ? number : other;
+    }
+
     static constexpr size_t other = names.size() - 1;
     static_assert(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB - VIRTIO_GPU_CMD_GET_DISPLAY_INFO == other - 1);
 

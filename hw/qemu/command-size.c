@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * How long a command must be at least. The parent reads some without looking at how much there is.
+ * How long a command must be at least, without the entries that may follow. The parent reads some without
+ * looking at how much there is.
  */
 #include "hw/qemu/vram-gpu.h"
 
@@ -23,6 +24,10 @@ size_t vram_command_size(uint32_t type)
         return sizeof(struct virtio_gpu_resource_attach_backing);
     case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
         return sizeof(struct virtio_gpu_resource_detach_backing);
+    case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+        return sizeof(struct virtio_gpu_resource_create_blob);
+    case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+        return sizeof(struct virtio_gpu_set_scanout_blob);
     default:
         return sizeof(struct virtio_gpu_ctrl_hdr);
     }

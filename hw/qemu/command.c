@@ -9,20 +9,8 @@
 #include "hw/virtio/virtio-gpu-bswap.h"
 #include "qemu/iov.h"
 
-/* Copies a fixed-size command out of the ring; refuses one that is cut short. */
-static bool read_command(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, void *to, size_t size,
-                         const char *name)
-{
-    size_t got = iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, 0, to, size);
-
-    if (got == size)
-        return true;
-    vram_log_guest(vg, "%s has %zu bytes, it needs %zu", name, got, size);
-    cmd->error = VRL_ERR_INVALID_PARAMETER;
-    return false;
-}
-
-#define READ_COMMAND(vg, cmd, to, name) read_command(vg, cmd, to, sizeof(*(to)), name)
+/* Copies a command's fixed part out of the ring; cut_short() has seen that it is all there. */
+#define READ_COMMAND(cmd, to) iov_to_buf((cmd)->elem.out_sg, (cmd)->elem.out_num, 0, to, sizeof(*(to)))
 
 static void set_status(struct virtio_gpu_ctrl_command *cmd, enum vrl_status status)
 {
@@ -89,8 +77,7 @@ static bool create_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     struct virtio_gpu_resource_create_blob cblob;
     struct vrl_entry *entries;
 
-    if (!READ_COMMAND(vg, cmd, &cblob, "RESOURCE_CREATE_BLOB"))
-        return true;
+    READ_COMMAND(cmd, &cblob);
     virtio_gpu_create_blob_bswap(&cblob);
     if (vg->gl && cblob.blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST) {
         if (!vrl_table_has(vg->table, cblob.resource_id))
@@ -128,8 +115,7 @@ static void attach_backing(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uin
     struct vrl_entry *entries;
     enum vrl_status status;
 
-    if (!READ_COMMAND(vg, cmd, &ab, "RESOURCE_ATTACH_BACKING"))
-        return;
+    READ_COMMAND(cmd, &ab);
     entries = read_entries(vg, cmd, sizeof(ab), le32_to_cpu(ab.nr_entries));
     if (!entries)
         return;
@@ -148,8 +134,7 @@ static bool set_scanout_blob(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     struct virtio_gpu_set_scanout_blob ss;
 
-    if (!READ_COMMAND(vg, cmd, &ss, "SET_SCANOUT_BLOB"))
-        return true;
+    READ_COMMAND(cmd, &ss);
     virtio_gpu_scanout_blob_bswap(&ss);
     if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs) {
         vram_log_guest(vg, "SET_SCANOUT_BLOB: scanout %u, there are %u", ss.scanout_id,
@@ -182,8 +167,7 @@ static void flush(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
 {
     struct virtio_gpu_resource_flush rf;
 
-    if (!READ_COMMAND(vg, cmd, &rf, "RESOURCE_FLUSH"))
-        return;
+    READ_COMMAND(cmd, &rf);
     virtio_gpu_bswap_32(&rf, sizeof(rf));
     if (vrl_table_is_revoked(vg->table, id)) {
         vram_log_guest(vg, "RESOURCE_FLUSH: the memory of blob %u is gone; attach new backing first", id);
@@ -214,8 +198,7 @@ static bool set_scanout(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 {
     struct virtio_gpu_set_scanout ss;
 
-    if (!READ_COMMAND(vg, cmd, &ss, "SET_SCANOUT"))
-        return true;
+    READ_COMMAND(cmd, &ss);
     virtio_gpu_bswap_32(&ss, sizeof(ss));
     if (ss.scanout_id >= vg->parent_obj.parent_obj.conf.max_outputs)
         return false;
@@ -248,30 +231,19 @@ static uint32_t command_resource(struct virtio_gpu_ctrl_command *cmd, size_t at)
 /* The parent answers an id that nobody has without a word. True when the command is refused. */
 static bool refuse_unknown(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, uint32_t id)
 {
-    const char *name;
-
     switch (cmd->cmd_hdr.type) {
     case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-        name = "RESOURCE_ATTACH_BACKING";
-        break;
     case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
-        name = "RESOURCE_DETACH_BACKING";
-        break;
     case VIRTIO_GPU_CMD_RESOURCE_UNREF:
-        name = "RESOURCE_UNREF";
-        break;
     case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-        name = "RESOURCE_FLUSH";
-        break;
     case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
-        name = "TRANSFER_TO_HOST_2D";
         break;
     default:
         return false;
     }
     if (parent_has(VIRTIO_GPU(vg), id))
         return false;
-    vram_log_guest(vg, "%s: there is no resource %u", name, id);
+    vram_log_guest(vg, "%s: there is no resource %u", vrl_command_name(cmd->cmd_hdr.type), id);
     cmd->error = VRL_ERR_INVALID_RESOURCE_ID;
     return true;
 }
@@ -335,14 +307,13 @@ static bool process_blob_cmd(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 }
 
 /* Part of an id may be there, which is another id. True when the command is refused. */
-static bool cut_short(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+static bool cut_short(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd, size_t want, const char *name)
 {
-    size_t want = vram_command_size(cmd->cmd_hdr.type);
     size_t have = iov_size(cmd->elem.out_sg, cmd->elem.out_num);
 
     if (have >= want)
         return false;
-    vram_log_guest(vg, "command 0x%x has %zu bytes, it needs %zu", cmd->cmd_hdr.type, have, want);
+    vram_log_guest(vg, "%s has %zu bytes, it needs %zu", name, have, want);
     cmd->error = VRL_ERR_INVALID_PARAMETER;
     return true;
 }
@@ -374,23 +345,27 @@ static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
 {
     VramGPU *vg = VRAM_GPU(g);
+    uint32_t type;
     bool is_flush;
 
-    if (!READ_COMMAND(vg, cmd, &cmd->cmd_hdr, "a command header")) {
+    if (cut_short(vg, cmd, sizeof(cmd->cmd_hdr), "a command header")) {
         cmd->cmd_hdr = (struct virtio_gpu_ctrl_hdr){0};
         vram_parent_response_nodata(g, cmd, cmd->error);
         return;
     }
+    READ_COMMAND(cmd, &cmd->cmd_hdr);
     virtio_gpu_ctrl_hdr_bswap(&cmd->cmd_hdr);
-    vrl_table_count_command(vg->table, cmd->cmd_hdr.type);
-    if (!cut_short(vg, cmd) && !vram_gl_refuses(vg, cmd) && !process_blob_cmd(vg, cmd)) {
+    type = cmd->cmd_hdr.type;
+    vrl_table_count_command(vg->table, type);
+    if (!cut_short(vg, cmd, vram_command_size(type), vrl_command_name(type)) && !vram_gl_refuses(vg, cmd) &&
+        !process_blob_cmd(vg, cmd)) {
         process_by_parent(vg, cmd);
         return;
     }
     if (cmd->error)
         vrl_table_count_error(vg->table, cmd->error);
     vram_migration_update(vg);
-    is_flush = cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
+    is_flush = type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
     if (is_flush && vram_flush_must_wait(vg))
         return; /* answered when the consumer has let go of the previous frame */
     if (!cmd->error && vram_gl_fence(vg, cmd)) {

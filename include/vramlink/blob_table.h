@@ -355,6 +355,8 @@ void vrl_table_count(struct vrl_table *table, enum vrl_event event);
 /* Counts a command of the control queue, ours or not; @type is one of virtio-gpu's (linux/virtio_gpu.h). Hot
  * path: no allocation. */
 void vrl_table_count_command(struct vrl_table *table, uint32_t type);
+/* What such a type is called in the specification; "other" when it is none of the 2D types. Static. */
+const char *vrl_command_name(uint32_t type);
 /* For the stats: how displays get other pixels than the blob's own ("" takes it back). */
 void vrl_table_tell_shown(struct vrl_table *table, uint32_t id, const char *how);
 /* Counts bytes that glue has copied for a display. */

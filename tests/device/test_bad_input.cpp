@@ -46,20 +46,6 @@ template <class T> Bytes raw(T command, std::uint32_t type)
     return {bytes, bytes + sizeof command};
 }
 
-Bytes scanout_bytes(const BlobScanout &s)
-{
-    virtio_gpu_set_scanout_blob c{};
-    c.r = {s.rect.x, s.rect.y, s.rect.width, s.rect.height};
-    c.scanout_id = s.scanout;
-    c.resource_id = s.id;
-    c.width = s.width;
-    c.height = s.height;
-    c.format = s.format;
-    c.strides[0] = s.stride;
-    c.offsets[0] = s.offset;
-    return raw(c, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
-}
-
 Bytes create(const std::vector<Entry> &entries, std::uint64_t size = page, std::uint32_t id = free_id)
 {
     return create_blob_bytes(id, size, static_cast<std::uint32_t>(entries.size()), entries);
@@ -70,7 +56,7 @@ Bytes wrong_scanout(const Ground &g, const std::function<void(BlobScanout &)> &s
 {
     BlobScanout s = Ground::scanout_of(shown_id, g.picture);
     spoil(s);
-    return scanout_bytes(s);
+    return set_scanout_blob_bytes(s);
 }
 
 /// A long scattered list whose last entry is bad.
@@ -232,17 +218,10 @@ const std::vector<Row> other_rows = {
      },
      invalid_resource,
      {"77"}},
-    {"UnrefUnknownId",
-     [](auto &) {
-         return raw(virtio_gpu_resource_unref{{}, free_id, 0}, VIRTIO_GPU_CMD_RESOURCE_UNREF);
-     },
-     invalid_resource,
-     {"77"}},
+    {"UnrefUnknownId", [](auto &) { return unref_bytes(free_id); }, invalid_resource, {"77"}},
     // The first byte of the id is there, which is the id of another resource.
     {"UnrefCutInTheId",
-     [](auto &) {
-         return cut(raw(virtio_gpu_resource_unref{{}, shown_id, 0}, VIRTIO_GPU_CMD_RESOURCE_UNREF), 25);
-     },
+     [](auto &) { return cut(unref_bytes(shown_id), 25); },
      invalid_parameter,
      {"25 bytes", "32"}},
     {"DetachCutInTheId",
@@ -255,7 +234,7 @@ const std::vector<Row> other_rows = {
      {"25 bytes", "32"}},
     {"FlushUnknownId",
      [](auto &) {
-         return raw(virtio_gpu_resource_flush{{}, {0, 0, 64, 64}, free_id, 0}, VIRTIO_GPU_CMD_RESOURCE_FLUSH);
+         return flush_bytes(free_id, {0, 0, 64, 64});
      },
      invalid_resource,
      {"77"}},
@@ -276,7 +255,7 @@ const std::vector<Row> other_rows = {
 
 const std::vector<Row> scanout_rows = {
     {"Short",
-     [](auto &g) { return cut(scanout_bytes(Ground::scanout_of(shown_id, g.picture)), 40); },
+     [](auto &g) { return cut(set_scanout_blob_bytes(Ground::scanout_of(shown_id, g.picture)), 40); },
      invalid_parameter,
      {"40 bytes", "96"}},
     {"UnknownId",
