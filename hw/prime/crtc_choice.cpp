@@ -57,6 +57,11 @@ class Matching {
 
 } // namespace
 
+bool is_usable(const ConnectorInfo &connector)
+{
+    return connector.connected && !connector.modes.empty();
+}
+
 Result<std::vector<ConnectorInfo>> choose_connectors(const std::vector<ConnectorInfo> &connectors,
                                                      const std::set<uint32_t> &taken)
 {
@@ -64,7 +69,7 @@ Result<std::vector<ConnectorInfo>> choose_connectors(const std::vector<Connector
     Matching matching(connectors, taken);
     for (size_t i = 0; i < connectors.size(); i++) {
         connected += connectors[i].connected;
-        if (connectors[i].connected && !connectors[i].modes.empty())
+        if (is_usable(connectors[i]))
             (void)matching.add(i);
     }
     std::vector<ConnectorInfo> chosen;

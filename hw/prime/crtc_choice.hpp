@@ -13,6 +13,9 @@
 
 namespace vramlink {
 
+/// A monitor is there, and a mode for it.
+bool is_usable(const ConnectorInfo &connector);
+
 /// As many connected connectors as can have a CRTC of their own, in the device's order; `current_crtc` is the
 /// CRTC to use, the one that the connector has where nobody else needs it. CRTCs in @p taken are not used.
 /// Left out: what has no mode, and what the CRTCs do not suffice for. ENODEV names what there is when nothing

@@ -79,6 +79,9 @@ Result<void> KmsCard::rescan()
         taken.insert(output->crtc());
         const auto now = std::ranges::find(*there, output->connector().id, &ConnectorInfo::id);
         if (now == there->end()) {
+            ConnectorInfo gone = output->connector();
+            gone.connected = false;
+            replug(*output, gone);
             orphans.push_back(output.get());
             continue;
         }
@@ -87,12 +90,8 @@ Result<void> KmsCard::rescan()
     }
     for (KmsOutput *orphan : orphans) {
         const auto heir = std::ranges::find_if(*there, [&](const ConnectorInfo &connector) {
-            return connector.connected && !connector.modes.empty() &&
-                   std::ranges::count(connector.possible_crtcs, orphan->crtc()) > 0;
+            return is_usable(connector) && std::ranges::count(connector.possible_crtcs, orphan->crtc()) > 0;
         });
-        ConnectorInfo gone = orphan->connector();
-        gone.connected = false;
-        replug(*orphan, gone);
         if (heir == there->end())
             continue;
         replug(*orphan, *heir);

@@ -2,9 +2,9 @@
 
 #include "hw/prime/kms_output.hpp"
 
+#include "hw/prime/crtc_choice.hpp"
 #include "hw/prime/fourcc.hpp"
 
-#include <drm_fourcc.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,7 +35,7 @@ Result<std::unique_ptr<KmsOutput>> KmsOutput::open(DrmDevice &device, ConnectorI
 
 KmsOutput::~KmsOutput()
 {
-    if (framebuffer_ == 0)
+    if (frame_.framebuffer == 0)
         return;
     if (!before_.mode_valid)
         before_.framebuffer = 0;
@@ -55,37 +55,40 @@ KmsOutput::Screen KmsOutput::screen() const
     return {preferred.hdisplay, preferred.vdisplay, connector_.width_mm, connector_.height_mm};
 }
 
-Result<void> KmsOutput::set(uint32_t framebuffer, const drmModeModeInfo &mode)
+KmsOutput::Frame KmsOutput::frame_of(const ShownBuffer &buffer)
+{
+    const FrameLayout &layout = buffer.layout();
+    return {buffer.framebuffer(), layout.width, layout.height, opaque_twin(layout.fourcc)};
+}
+
+Result<void> KmsOutput::set(const Frame &frame, const drmModeModeInfo &mode)
 {
     CrtcState state;
-    state.framebuffer = framebuffer;
+    state.framebuffer = frame.framebuffer;
     state.mode_valid = true;
     state.mode = mode;
     if (const int r = device_.api().set_crtc(device_.fd(), crtc_, connector_.id, state); r < 0)
         return fail(-r, fmt::format("{}: SetCrtc of mode {}x{} on {} ({})", errno_name(r), mode.hdisplay,
                                     mode.vdisplay, connector_name(connector_), std::strerror(-r)));
     pending_cookie_ = 0; // SetCrtc waits for the flip before it
-    framebuffer_ = framebuffer;
+    frame_ = frame;
     mode_ = mode;
     return {};
 }
 
 Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
 {
-    const FrameLayout &layout = buffer.layout();
-    const auto mode = mode_for(connector_, layout.width, layout.height);
+    const Frame frame = frame_of(buffer);
+    const auto mode = mode_for(connector_, frame.width, frame.height);
     if (!mode)
         return fail(ENOSPC, fmt::format("ENOSPC: every mode of {} is larger than the frame of {}x{} pixels",
-                                        connector_name(connector_), layout.width, layout.height));
-    const uint32_t fourcc = opaque_twin(layout.fourcc);
-    if (fourcc == fourcc_ && same_mode(*mode, mode_)) {
+                                        connector_name(connector_), frame.width, frame.height));
+    if (frame.fourcc == frame_.fourcc && same_mode(*mode, mode_)) {
         const uint64_t cookie = device_.next_cookie();
-        const int r = device_.api().page_flip(device_.fd(), crtc_, buffer.framebuffer(), cookie);
+        const int r = device_.api().page_flip(device_.fd(), crtc_, frame.framebuffer, cookie);
         if (r == 0) {
             pending_cookie_ = cookie;
-            framebuffer_ = buffer.framebuffer();
-            width_ = layout.width;
-            height_ = layout.height;
+            frame_ = frame;
             return Shown::pending;
         }
         // Some drivers refuse a flip that SetCrtc can do (another tiling), or are still busy with an
@@ -94,11 +97,8 @@ Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
             return fail(-r, fmt::format("{}: page flip on {} ({})", errno_name(r), connector_name(connector_),
                                         std::strerror(-r)));
     }
-    if (const auto shown = set(buffer.framebuffer(), *mode); !shown)
+    if (const auto shown = set(frame, *mode); !shown)
         return std::unexpected(shown.error());
-    width_ = layout.width;
-    height_ = layout.height;
-    fourcc_ = fourcc;
     return Shown::now;
 }
 
@@ -123,18 +123,15 @@ Result<void> KmsOutput::show_neutral()
         // No memory for this size: the frame we have, with the mode it was made for.
         mode = mode_for(connector_, neutral_->width(), neutral_->height()).value_or(idle_mode(connector_));
     }
-    if (const auto shown = set(neutral_->shown()->framebuffer(), mode); !shown)
-        return shown;
-    width_ = neutral_->width();
-    height_ = neutral_->height();
-    fourcc_ = DRM_FORMAT_XRGB8888;
-    return {};
+    return set(frame_of(*neutral_->shown()), mode);
 }
 
 bool KmsOutput::flip_ended(uint64_t cookie)
 {
-    return cookie != 0 &&
-           std::exchange(pending_cookie_, pending_cookie_ == cookie ? 0 : pending_cookie_) == cookie;
+    if (cookie == 0 || cookie != pending_cookie_)
+        return false;
+    pending_cookie_ = 0;
+    return true;
 }
 
 Result<void> KmsOutput::replug(const ConnectorInfo &now)
@@ -142,10 +139,10 @@ Result<void> KmsOutput::replug(const ConnectorInfo &now)
     const bool was_there = connector_.connected;
     connector_ = now;
     connector_.current_crtc = crtc_;
-    if (!now.connected || now.modes.empty() || was_there)
+    if (!is_usable(now) || was_there)
         return {};
-    const auto mode = mode_for(connector_, width_, height_);
-    if (framebuffer_ != neutral_->shown()->framebuffer() && mode && set(framebuffer_, *mode))
+    const auto mode = mode_for(connector_, frame_.width, frame_.height);
+    if (frame_.framebuffer != neutral_->shown()->framebuffer() && mode && set(frame_, *mode))
         return {};
     mode_ = idle_mode(connector_);
     return show_neutral();

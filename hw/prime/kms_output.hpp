@@ -67,17 +67,22 @@ class KmsOutput {
 
   private:
     KmsOutput(DrmDevice &device, ConnectorInfo connector);
-    Result<void> set(uint32_t framebuffer, const drmModeModeInfo &mode);
+    /// What a framebuffer is without its owner.
+    struct Frame {
+        uint32_t framebuffer = 0; ///< 0: none of ours
+        uint32_t width = 0, height = 0;
+        uint32_t fourcc = 0;
+    };
+    static Frame frame_of(const ShownBuffer &buffer);
+    Result<void> set(const Frame &frame, const drmModeModeInfo &mode);
     Result<void> prepare_neutral(const drmModeModeInfo &mode);
 
     DrmDevice &device_;
     ConnectorInfo connector_;
     uint32_t crtc_;
-    CrtcState before_;                ///< restored at the end
-    drmModeModeInfo mode_{};          ///< now
-    uint32_t framebuffer_ = 0;        ///< on the screen, or pending; 0: none of ours
-    uint32_t width_ = 0, height_ = 0; ///< its size
-    uint32_t fourcc_ = 0;             ///< its format
+    CrtcState before_;       ///< restored at the end
+    drmModeModeInfo mode_{}; ///< now
+    Frame frame_;            ///< on the screen, or pending
     std::unique_ptr<DumbBuffer> neutral_;
     uint64_t pending_cookie_ = 0; ///< 0: no flip is pending
 };
