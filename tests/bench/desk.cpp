@@ -74,14 +74,10 @@ std::uint64_t Desk::map_vram()
 
 void Desk::run(const std::vector<Bytes> &commands, const Watch &watch)
 {
-    std::vector<vm_request> requests;
-    requests.reserve(commands.size());
-    for (const Bytes &command : commands)
-        requests.push_back({command.data(), command.size(), 0});
     Watch own = watch;
     const vm_watch plain{[](void *to) { call(static_cast<Watch *>(to)->rings); },
                          [](void *to) { call(static_cast<Watch *>(to)->answered); }, &own};
-    require(vm_gpu_batch(gpu.raw(), requests.data(), requests.size(), &plain, patience(20'000)),
+    require(gpu.send_all(commands, &plain, 20'000).front() != no_answer,
             "no answer to " + std::to_string(commands.size()) + " commands that start with " +
                 std::to_string(reinterpret_cast<const virtio_gpu_ctrl_hdr *>(commands[0].data())->type));
 }

@@ -75,14 +75,14 @@ std::uint32_t Gpu::send(const Bytes &request, std::size_t piece, int timeout_ms)
     return written < static_cast<int>(sizeof answer) ? short_answer : answer.type;
 }
 
-std::vector<std::uint32_t> Gpu::send_all(const std::vector<Bytes> &requests)
+std::vector<std::uint32_t> Gpu::send_all(const std::vector<Bytes> &requests, const vm_watch *watch,
+                                         int timeout_ms)
 {
-    constexpr int timeout_ms = 10000;
     std::vector<vm_request> batch;
     batch.reserve(requests.size());
     for (const Bytes &request : requests)
         batch.push_back({request.data(), request.size(), 0});
-    if (!vm_gpu_batch(gpu_, batch.data(), batch.size(), nullptr, patience(timeout_ms)))
+    if (!vm_gpu_batch(gpu_, batch.data(), batch.size(), watch, patience(timeout_ms)))
         return std::vector(requests.size(), std::uint32_t{no_answer});
     std::vector<std::uint32_t> answers;
     for (const vm_request &one : batch)

@@ -58,7 +58,8 @@ class Gpu {
 
     /// Sends all of them at once, as a driver does that does not wait for each. @returns the answers' types;
     /// no_answer for all when one is missing.
-    std::vector<std::uint32_t> send_all(const std::vector<Bytes> &requests);
+    std::vector<std::uint32_t> send_all(const std::vector<Bytes> &requests, const vm_watch *watch = nullptr,
+                                        int timeout_ms = 10000);
 
     /// The same as send(), for answers of @p size bytes: what came of them.
     Bytes ask(const Bytes &request, std::size_t size);

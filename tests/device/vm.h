@@ -106,8 +106,7 @@ struct vm_watch {
     void *opaque;
 };
 /* Offers @count control commands, rings once, and waits until all are answered. False when one is missing
- * after
- * @timeout_ms: only a reset helps then. At most half the queue's descriptors; @watch may be NULL. */
+ * after @timeout_ms: only a reset helps then. At most half the queue's descriptors; @watch may be NULL. */
 bool vm_gpu_batch(struct vm_gpu *gpu, struct vm_request *requests, size_t count, const struct vm_watch *watch,
                   int timeout_ms);
 
