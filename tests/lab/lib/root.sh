@@ -114,8 +114,15 @@ make_root() {
         --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
         --dpkgopt=path-exclude='/usr/share/man/*' --dpkgopt=path-exclude='/usr/share/doc/*' \
         --dpkgopt=path-exclude='/usr/share/locale/*' --format=directory trixie "$dir" -
+    # Our programs are built on this machine, and the root's Debian has another libfmt.
+    cp -L "$(library_file libfmt)" "$dir/usr/lib/x86_64-linux-gnu/"
     mkdir -p "$dir/vramlink" "$dir/out" "$dir/usr/lib/modules"
     note "QEMU $(chroot_version "$dir" qemu-system-x86), $(du -sh "$dir" | cut -f1)"
+}
+
+# library_file NAME: this machine's NAME.so.N, as the loader finds it
+library_file() {
+    ldconfig -p | awk -v name="$1" 'index($1, name ".so.") == 1 && !found++ { print $NF }'
 }
 
 chroot_version() { dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Version}' "$2"; }
@@ -144,7 +151,7 @@ ensure_kernel() { # ensure_kernel NAME
 
 ensure_root() {
     local key
-    key=recipe-$ROOT_RECIPE-$(root_packages | digest)
+    key=recipe-$ROOT_RECIPE-$({ root_packages; library_file libfmt; } | digest)
     fresh "$LAB/root.stamp" "$key" "$LAB/root.erofs" "$LAB/root/usr/bin" && return 0
     step root "made the root of the host in a box: Debian trixie" make_root
     step root-pack "packed it" pack_root
