@@ -185,6 +185,16 @@ class Libdrm final : public DrmApi {
                                reinterpret_cast<void *>(static_cast<uintptr_t>(cookie))); // NOLINT
     }
 
+    int set_cursor(int fd, uint32_t crtc, const CursorRequest &c) override
+    {
+        return drmModeSetCursor2(fd, crtc, c.handle, c.width, c.height, c.hot_x, c.hot_y);
+    }
+
+    int move_cursor(int fd, uint32_t crtc, int x, int y) override
+    {
+        return drmModeMoveCursor(fd, crtc, x, y);
+    }
+
     int read_flip_events(int fd, std::vector<uint64_t> *cookies) override
     {
         pollfd waiting{fd, POLLIN, 0};

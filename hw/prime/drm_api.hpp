@@ -60,6 +60,13 @@ struct CrtcState {
     drmModeModeInfo mode{};
 };
 
+/// Arguments of drmModeSetCursor2.
+struct CursorRequest {
+    uint32_t handle = 0; ///< of ARGB8888 pixels with multiplied alpha; 0: no cursor
+    uint32_t width = 0, height = 0;
+    int hot_x = 0, hot_y = 0; ///< what virtual display devices tell their host
+};
+
 class DrmApi {
   public:
     DrmApi() = default;
@@ -91,6 +98,11 @@ class DrmApi {
     virtual int set_crtc(int fd, uint32_t crtc, uint32_t connector, const CrtcState &state) = 0;
     /// Asks for a flip at the next vertical blank, and for an event that carries @p cookie.
     virtual int page_flip(int fd, uint32_t crtc, uint32_t framebuffer, uint64_t cookie) = 0;
+    /// Shows @p cursor beside the frame of @p crtc; its sides are those that DRM_CAP_CURSOR_WIDTH and _HEIGHT
+    /// tell.
+    virtual int set_cursor(int fd, uint32_t crtc, const CursorRequest &cursor) = 0;
+    /// To where its upper left corner is, in pixels of the mode; may lie outside.
+    virtual int move_cursor(int fd, uint32_t crtc, int x, int y) = 0;
     /// Reads what is pending without blocking; appends the cookie of each completed flip.
     virtual int read_flip_events(int fd, std::vector<uint64_t> *cookies) = 0;
 };

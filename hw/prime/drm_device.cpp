@@ -24,7 +24,13 @@ Result<std::unique_ptr<DrmDevice>> DrmDevice::open(DrmApi &api, const std::strin
     const int raw = api.open(path.c_str());
     if (raw < 0)
         return fail(-raw, fmt::format("cannot open {}: {}", path, std::strerror(-raw)));
-    std::unique_ptr<DrmDevice> device(new DrmDevice(api, UniqueFd(raw), path));
+    return adopt(api, UniqueFd(raw), path);
+}
+
+Result<std::unique_ptr<DrmDevice>> DrmDevice::adopt(DrmApi &api, UniqueFd fd, const std::string &path)
+{
+    const int raw = fd.get();
+    std::unique_ptr<DrmDevice> device(new DrmDevice(api, std::move(fd), path));
 
     uint64_t prime = 0;
     if (const int r = api.get_cap(raw, DRM_CAP_PRIME, &prime); r < 0)

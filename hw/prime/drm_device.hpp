@@ -29,6 +29,9 @@ class DrmDevice {
     /// (EOPNOTSUPP) and one that another process drives (EACCES); the sentence says which.
     static Result<std::unique_ptr<DrmDevice>> open(DrmApi &api, const std::string &path);
 
+    /// The same, of a device that somebody else has opened; @p path is for messages.
+    static Result<std::unique_ptr<DrmDevice>> adopt(DrmApi &api, UniqueFd fd, const std::string &path);
+
     [[nodiscard]] DrmApi &api() const { return api_; }
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] const std::string &path() const { return path_; }

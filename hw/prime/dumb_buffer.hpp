@@ -8,12 +8,13 @@
 #ifndef VRAMLINK_HW_PRIME_DUMB_BUFFER_HPP
 #define VRAMLINK_HW_PRIME_DUMB_BUFFER_HPP
 
+#include "hw/prime/dumb_memory.hpp"
 #include "hw/prime/prime_importer.hpp"
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace vramlink {
 
@@ -21,28 +22,18 @@ class DumbBuffer final : public Canvas {
   public:
     /// Sides as in max_frame_side. The pixels are black.
     static Result<std::unique_ptr<DumbBuffer>> create(DrmDevice &device, uint32_t width, uint32_t height);
-    DumbBuffer(const DumbBuffer &) = delete;
-    DumbBuffer &operator=(const DumbBuffer &) = delete;
-    ~DumbBuffer() override;
 
-    [[nodiscard]] uint32_t width() const override { return width_; }
-    [[nodiscard]] uint32_t height() const override { return height_; }
-    [[nodiscard]] std::span<uint32_t> row(uint32_t y) override;
+    [[nodiscard]] uint32_t width() const override { return memory_.width(); }
+    [[nodiscard]] uint32_t height() const override { return memory_.height(); }
+    [[nodiscard]] std::span<uint32_t> row(uint32_t y) override { return memory_.row(y); }
     [[nodiscard]] FrameRef frame() const override { return shown_; }
     /// The same, as what it is.
     [[nodiscard]] const BufferRef &shown() const { return shown_; }
 
   private:
-    DumbBuffer(DrmDevice &device, uint32_t width, uint32_t height, size_t pitch)
-        : device_(device), width_(width), height_(height), pitch_(pitch)
-    {
-    }
+    DumbBuffer(DumbMemory memory, BufferRef shown) : memory_(std::move(memory)), shown_(std::move(shown)) {}
 
-    DrmDevice &device_;
-    uint32_t width_, height_;
-    size_t pitch_; ///< bytes
-    size_t size_ = 0;
-    void *address_ = nullptr;
+    DumbMemory memory_;
     BufferRef shown_;
 };
 

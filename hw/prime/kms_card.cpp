@@ -63,8 +63,29 @@ Result<std::vector<KmsOutput *>> KmsCard::read_events()
     return ended;
 }
 
+void KmsCard::sleep()
+{
+    asleep_ = true;
+    for (const auto &output : outputs_)
+        output->sleep();
+}
+
+Result<void> KmsCard::wake()
+{
+    asleep_ = false;
+    Result<void> all;
+    for (const auto &output : outputs_) {
+        if (const auto lit = output->wake(); !lit && all)
+            all = lit;
+    }
+    const auto found = rescan();
+    return all ? found : all;
+}
+
 Result<void> KmsCard::rescan()
 {
+    if (asleep_)
+        return {};
     auto there = connectors();
     if (!there)
         return std::unexpected(there.error());

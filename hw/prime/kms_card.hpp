@@ -35,6 +35,11 @@ class KmsCard {
     /// To be called when the device's fd is readable. The outputs whose pending flip has ended.
     Result<std::vector<KmsOutput *>> read_events();
 
+    /// As KmsOutput's, for every output; monitors that come meanwhile are found when it wakes. The error is
+    /// the first one.
+    void sleep();
+    Result<void> wake();
+
     /// Looks at all connectors again. The error is the first one; everything else was done all the same.
     Result<void> rescan();
 
@@ -45,6 +50,7 @@ class KmsCard {
 
     DrmDevice &device_;
     Outputs outputs_;
+    bool asleep_ = false;
     std::vector<uint64_t> flipped_; ///< kept for its capacity
 };
 

@@ -35,7 +35,7 @@ Result<std::unique_ptr<KmsOutput>> KmsOutput::open(DrmDevice &device, ConnectorI
 
 KmsOutput::~KmsOutput()
 {
-    if (frame_.framebuffer == 0)
+    if (frame_.framebuffer == 0 || asleep_)
         return;
     if (!before_.mode_valid)
         before_.framebuffer = 0;
@@ -55,6 +55,12 @@ KmsOutput::Screen KmsOutput::screen() const
     return {preferred.hdisplay, preferred.vdisplay, connector_.width_mm, connector_.height_mm};
 }
 
+KmsOutput::Seen KmsOutput::seen() const
+{
+    return {std::min<uint32_t>(frame_.width, mode_.hdisplay),
+            std::min<uint32_t>(frame_.height, mode_.vdisplay)};
+}
+
 KmsOutput::Frame KmsOutput::frame_of(const ShownBuffer &buffer)
 {
     const FrameLayout &layout = buffer.layout();
@@ -63,6 +69,11 @@ KmsOutput::Frame KmsOutput::frame_of(const ShownBuffer &buffer)
 
 Result<void> KmsOutput::set(const Frame &frame, const drmModeModeInfo &mode)
 {
+    if (asleep_) {
+        frame_ = frame;
+        mode_ = mode;
+        return {};
+    }
     CrtcState state;
     state.framebuffer = frame.framebuffer;
     state.mode_valid = true;
@@ -83,6 +94,11 @@ Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
     if (!mode)
         return fail(ENOSPC, fmt::format("ENOSPC: every mode of {} is larger than the frame of {}x{} pixels",
                                         connector_name(connector_), frame.width, frame.height));
+    if (asleep_) {
+        frame_ = frame;
+        mode_ = *mode;
+        return Shown::pending;
+    }
     if (frame.fourcc == frame_.fourcc && same_mode(*mode, mode_)) {
         const uint64_t cookie = device_.next_cookie();
         const int r = device_.api().page_flip(device_.fd(), crtc_, frame.framebuffer, cookie);
@@ -132,6 +148,20 @@ bool KmsOutput::flip_ended(uint64_t cookie)
         return false;
     pending_cookie_ = 0;
     return true;
+}
+
+void KmsOutput::sleep()
+{
+    asleep_ = true;
+    pending_cookie_ = 0;
+}
+
+Result<void> KmsOutput::wake()
+{
+    asleep_ = false;
+    if (!has_monitor() || set(frame_, mode_))
+        return {};
+    return show_neutral();
 }
 
 Result<void> KmsOutput::replug(const ConnectorInfo &now)

@@ -8,6 +8,9 @@
 // "Neutral" is a dark grey frame with the words "no signal", painted when the output opens, so that going
 // neutral needs no memory at the moment when it is wanted.
 //
+// Sleep: while another program drives the device (the user has switched to another virtual terminal) nothing
+// is asked of the kernel.
+//
 // Thread: one at a time; the owner, a KmsCard, reads the device's events.
 
 #ifndef VRAMLINK_HW_PRIME_KMS_OUTPUT_HPP
@@ -52,6 +55,13 @@ class KmsOutput {
     /// one. A monitor that is back shows what is to be shown, or the neutral frame when that does not fit.
     Result<void> replug(const ConnectorInfo &now);
     [[nodiscard]] bool has_monitor() const { return connector_.connected; }
+
+    /// Another program drives the device now. What is shown from here on is noted only: show() answers
+    /// pending, and no event follows.
+    void sleep();
+    /// The device is ours again, and shows what was last noted; the neutral frame where that fails.
+    Result<void> wake();
+    [[nodiscard]] bool is_asleep() const { return asleep_; }
     [[nodiscard]] const ConnectorInfo &connector() const { return connector_; }
     [[nodiscard]] uint32_t crtc() const { return crtc_; }
 
@@ -63,6 +73,11 @@ class KmsOutput {
         uint32_t width_mm, height_mm; ///< 0: not known
     };
     [[nodiscard]] Screen screen() const;
+    /// What is seen of the frame: from its upper left corner on, as much as the mode has.
+    struct Seen {
+        uint32_t width, height; ///< pixels
+    };
+    [[nodiscard]] Seen seen() const;
     [[nodiscard]] std::string describe() const;
 
   private:
@@ -85,6 +100,7 @@ class KmsOutput {
     Frame frame_;            ///< on the screen, or pending
     std::unique_ptr<DumbBuffer> neutral_;
     uint64_t pending_cookie_ = 0; ///< 0: no flip is pending
+    bool asleep_ = false;
 };
 
 } // namespace vramlink

@@ -27,6 +27,7 @@ def good_report():
         "frames": 60, "frames_flipped_by_viewer": 60, "exports": 3, "prime_imports": 3, "bytes_copied": 0,
         "mismatching_pixels": 0, "wrong_frame_mismatches": 2000000, "buffers": [buffer(n) for n in (2, 3, 4)],
         "checkpoints": [{"label": "frame", "ok": True}] * 8 + [{"label": "revoked", "ok": True}],
+        "input": {"key": True, "button": True, "at": [0.501, 0.499]},
         "revocation": revocation, "qemu": {"version": "10.0.13", "stock": True},
         "ended": {"qemu": 0, "viewer": 0, "lab": 0},
     }
@@ -34,7 +35,7 @@ def good_report():
 
 SPOILT = {  # path to a value, a wrong value for it
     ("failure",): "it broke", ("frames",): 59, ("frames_flipped_by_viewer",): 58, ("exports",): 60,
-    ("prime_imports",): 60, ("bytes_copied",): 4096, ("mismatching_pixels",): 1, ("wrong_frame_mismatches",): 0,
+    ("input", "key"): False, ("input", "at"): [0.4, 0.5], ("input",): None, ("prime_imports",): 60, ("bytes_copied",): 4096, ("mismatching_pixels",): 1, ("wrong_frame_mismatches",): 0,
     ("checkpoints",): [{"label": "frame", "ok": True}] * 7, ("buffers", 1, "plan"): "mapped",
     ("buffers", 2, "ranges"): 2024, ("buffers", 0, "imports"): 2, ("revocation", "neutral"): False,
     ("revocation", "fds_after"): 115, ("revocation", "gem_after"): 1, ("revocation", "framebuffers_after"): 2,
@@ -52,7 +53,6 @@ def good_window():
     report = good_report()
     report["asked"]["screen"] = "window"
     report["viewer"] = {"note": "EOPNOTSUPP: the compositor has no zwp_linux_dmabuf_v1", "bytes_copied": 4096}
-    report["input"] = {"key": True, "button": True, "at": [0.501, 0.499]}
     return report
 
 

@@ -5,69 +5,15 @@
 
 #include "tests/device/consumer.hpp"
 #include "tests/device/ground.hpp"
+#include "tests/device/viewer.hpp"
 
 #include <gtest/gtest.h>
-
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 namespace vramlink::test {
 namespace {
 
 constexpr std::uint32_t id = 10;
 constexpr std::uint32_t width = 1024, height = 768;
-constexpr const char *screen = "/dev/dri/card0";
-
-/// The program that VRAMLINK_VIEWER names, and its statistics.
-class Viewer {
-  public:
-    explicit Viewer(const std::string &qmp)
-        : stats_(std::filesystem::temp_directory_path() /
-                 ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
-    {
-        const char *program = std::getenv("VRAMLINK_VIEWER");
-        pid_ = fork();
-        if (pid_ == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (program)
-                execl(program, program, "--kms", screen, "--qmp", qmp.c_str(), "--stats", stats_.c_str(),
-                      "--stats-interval", "0.2", "--connect-timeout", "60", nullptr);
-            _exit(127);
-        }
-    }
-    Viewer(const Viewer &) = delete;
-    Viewer &operator=(const Viewer &) = delete;
-    ~Viewer()
-    {
-        kill(pid_, SIGTERM);
-        waitpid(pid_, nullptr, 0);
-        std::filesystem::remove(stats_);
-    }
-
-    [[nodiscard]] Json stats() const
-    {
-        std::ifstream file(stats_);
-        return Json::parse(file, nullptr, false);
-    }
-    /// Waits for statistics that @p wanted likes.
-    bool wait(const std::function<bool(const Json &)> &wanted) const
-    {
-        return eventually([&] {
-            const Json now = stats();
-            return now.is_object() && wanted(now);
-        });
-    }
-
-  private:
-    std::string stats_;
-    pid_t pid_ = -1;
-};
 
 /// Imports of this size that are held now.
 int live_imports(const Json &stats)
@@ -81,10 +27,9 @@ int live_imports(const Json &stats)
 TEST(VfioViewer, AMoveNeverDarkensTheScreen)
 {
     ASSERT_GE(vfio_hosts().size(), 2u) << "VRAMLINK_VFIO names too few devices";
-    const std::string qmp =
-        std::filesystem::temp_directory_path() / ("vramlink-viewer-" + std::to_string(getpid()));
     auto options = ground_options(Where::Vfio);
-    options.display = "dbus,p2p=yes,gl=on -qmp unix:" + qmp + ",server=on,wait=off";
+    options.display = "dbus,p2p=yes,gl=on";
+    options.devices += Viewer::door();
     options.gpu += ",still-ms=60000";
     Machine machine(options);
     Gpu gpu(machine);
@@ -97,8 +42,8 @@ TEST(VfioViewer, AMoveNeverDarkensTheScreen)
     ASSERT_STREQ(answer_name(gpu.set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
     (void)gpu.take_events();
 
-    const Viewer viewer(qmp);
-    ASSERT_TRUE(viewer.wait([](auto &s) { return s["frames_flipped"] > 0 && s["showing"] == "dmabuf"; }))
+    const Viewer viewer({"--connect-timeout", "60"});
+    ASSERT_TRUE(viewer.says([](auto &s) { return s["frames_flipped"] > 0 && s["showing"] == "dmabuf"; }))
         << viewer.stats().dump();
     EXPECT_TRUE(eventually([&] { return (gpu.take_events() & VIRTIO_GPU_EVENT_DISPLAY) != 0; }));
     EXPECT_GE(gpu.display_info().pmodes[0].r.width, 640u);
@@ -108,41 +53,38 @@ TEST(VfioViewer, AMoveNeverDarkensTheScreen)
     for (const auto *next : {&ram, &vram, &ram}) {
         ASSERT_STREQ(answer_name(gpu.detach(id)), "OK");
         stills++;
-        EXPECT_TRUE(viewer.wait([&](auto &s) { return s["stills"] == stills && live_imports(s) <= 1; }))
+        EXPECT_TRUE(viewer.says([&](auto &s) { return s["stills"] == stills && live_imports(s) <= 1; }))
             << "it lets go of the blob's memory: " << viewer.stats().dump();
         ASSERT_STREQ(answer_name(gpu.attach(id, *next)), "OK");
         const auto inode = machine.blob(id)["dmabufs"][0];
-        EXPECT_TRUE(viewer.wait([&](auto &s) {
+        EXPECT_TRUE(viewer.says([&](auto &s) {
             return !s["imports"].empty() && s["imports"].back()["identity"] == inode &&
                    s["showing"] == "dmabuf";
         })) << viewer.stats().dump();
     }
     EXPECT_EQ(viewer.stats()["revocations"], 0) << "the screen went dark";
     EXPECT_STREQ(answer_name(gpu.unref(id)), "OK");
-    EXPECT_TRUE(viewer.wait([](auto &s) { return s["showing"] == "neutral" && live_imports(s) == 0; }));
-    std::filesystem::remove(qmp);
+    EXPECT_TRUE(viewer.says([](auto &s) { return s["showing"] == "neutral" && live_imports(s) == 0; }));
 }
 
 /// QEMU speaks of its consoles with the client that came last; the listeners of others go on.
 TEST(VfioViewer, StaysWhenAnotherClientComes)
 {
     ASSERT_GE(vfio_hosts().size(), 2u) << "VRAMLINK_VFIO names too few devices";
-    const std::string qmp =
-        std::filesystem::temp_directory_path() / ("vramlink-viewer-" + std::to_string(getpid()));
     auto options = ground_options(Where::Vfio);
-    options.display = "dbus,p2p=yes,gl=on -qmp unix:" + qmp + ",server=on,wait=off";
+    options.display = "dbus,p2p=yes,gl=on";
+    options.devices += Viewer::door();
     Ground ground(options);
-    const Viewer viewer(qmp);
-    ASSERT_TRUE(viewer.wait([](auto &s) { return s["showing"] == "dmabuf"; })) << viewer.stats().dump();
+    const Viewer viewer({"--connect-timeout", "60"});
+    ASSERT_TRUE(viewer.says([](auto &s) { return s["showing"] == "dmabuf"; })) << viewer.stats().dump();
     for (int i = 0; i < 3; i++) {
         const Recorder other(ground.machine);
         const Json before = viewer.stats();
         ASSERT_STREQ(answer_name(ground.gpu.flush(shown_id, {0, 0, Ground::width, Ground::height})), "OK");
-        EXPECT_TRUE(viewer.wait([&](auto &s) { return s["updates"] > before["updates"]; }))
+        EXPECT_TRUE(viewer.says([&](auto &s) { return s["updates"] > before["updates"]; }))
             << viewer.stats().dump();
         EXPECT_EQ(viewer.stats()["revocations"], 0);
     }
-    std::filesystem::remove(qmp);
 }
 
 } // namespace

@@ -37,7 +37,7 @@ std::string Viewer::display_gpu()
     return pci.filename();
 }
 
-Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environment)
+Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environment, Seat seat)
     : stats_path_(std::filesystem::temp_directory_path() /
                   ("vramlink-viewer-" + std::to_string(getpid()) + ".json"))
 {
@@ -50,6 +50,10 @@ Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environme
     std::vector<std::string> words{program, "--kms=/dev/dri/card0", "--qmp", qmp, "--stats", stats_path_};
     if (std::ranges::find(more, "--stats-interval") == more.end())
         words.insert(words.end(), {"--stats-interval", "0.1"});
+    if (seat == Seat::left)
+        words.emplace_back("--no-input");
+    else
+        environment.emplace_back("LIBSEAT_BACKEND=builtin");
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char *> argv;
     for (auto &word : words)
@@ -117,20 +121,24 @@ int Viewer::wait(int signal)
     return status;
 }
 
-bool Viewer::shows_alone(const std::string &what) const
+bool Viewer::says(const std::function<bool(const Json &)> &wanted) const
 {
     return eventually([&] {
         const Json now = stats();
-        return now.is_object() && !now.value("connected", true) && now.value("showing", "") == what;
+        return now.is_object() && wanted(now);
     });
+}
+
+bool Viewer::shows_alone(const std::string &what) const
+{
+    return says(
+        [&](const Json &now) { return !now.value("connected", true) && now.value("showing", "") == what; });
 }
 
 bool Viewer::shows(const std::string &what) const
 {
-    return eventually([&] {
-        const Json now = stats();
-        return now.is_object() && now.value("connected", false) && now.value("showing", "") == what;
-    });
+    return says(
+        [&](const Json &now) { return now.value("connected", false) && now.value("showing", "") == what; });
 }
 
 Json gem_count(pid_t pid)

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,9 +23,14 @@ class Viewer {
     /// The PCI address of the GPU that it shows on.
     [[nodiscard]] static std::string display_gpu();
 
+    enum class Seat {
+        left, ///< to the host: no keyboard, no pointer, no terminal
+        taken ///< by libseat itself, without a daemon
+    };
     /// $VRAMLINK_VIEWER, on the first DRM device, with @p more arguments and with the words NAME=VALUE of
     /// @p environment in its environment. Fails the test when it does not start.
-    explicit Viewer(std::vector<std::string> more = {}, std::vector<std::string> environment = {});
+    explicit Viewer(std::vector<std::string> more = {}, std::vector<std::string> environment = {},
+                    Seat seat = Seat::left);
     /// Ends it, and checks that it ends well, unless wait() has seen its end.
     ~Viewer();
     Viewer(const Viewer &) = delete;
@@ -32,6 +38,8 @@ class Viewer {
 
     /// Its statistics now; null when it has none.
     [[nodiscard]] Json stats() const;
+    /// Waits for statistics that @p wanted likes.
+    [[nodiscard]] bool says(const std::function<bool(const Json &)> &wanted) const;
     /// Waits until it shows that ("dmabuf", "neutral").
     [[nodiscard]] bool shows(const std::string &what) const;
     /// The same of one that QEMU has left.

@@ -302,7 +302,7 @@ void DisplayClient::dispatch(const std::string &method, GVariant *parameters,
     } else if (method == "MouseSet") {
         gint32 x = 0, y = 0, on = 0;
         g_variant_get(parameters, "(iii)", &x, &y, &on);
-        sink_.cursor_visible(on != 0);
+        sink_.cursor_at({x, y, on != 0});
     }
     answer(invocation);
 }

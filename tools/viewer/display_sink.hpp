@@ -8,6 +8,7 @@
 #ifndef VRAMLINK_TOOLS_VIEWER_DISPLAY_SINK_HPP
 #define VRAMLINK_TOOLS_VIEWER_DISPLAY_SINK_HPP
 
+#include "hw/prime/cursor_image.hpp"
 #include "hw/prime/frame_layout.hpp"
 #include "hw/prime/frame_queue.hpp"
 #include "vramlink/unique_fd.hpp"
@@ -49,10 +50,11 @@ struct DmabufFrame {
     bool still = false;     ///< stands for a buffer that the guest moves (vramlink/still_name.h)
 };
 
-/// The guest's pointer. ARGB with multiplied alpha, rows without gaps; empty: there is none.
-struct CursorImage {
-    uint32_t width = 0, height = 0, hot_x = 0, hot_y = 0; ///< pixels
-    std::span<const uint8_t> argb;
+/// Where the guest has put the upper left corner of its pointer's image (virtio-gpu's MOVE_CURSOR; QEMU's
+/// MouseSet passes it on).
+struct CursorPlace {
+    int x = 0, y = 0; ///< pixels of the frame; may lie outside
+    bool visible = true;
 };
 
 class DisplaySink {
@@ -69,8 +71,8 @@ class DisplaySink {
     /// The content is complete. Run @p done when it is visible: the guest waits for it.
     virtual void update_dmabuf(const Rect &damage, Completion done) = 0;
     virtual void cursor(const CursorImage &image) { (void)image; }
-    /// The guest has shown or hidden its pointer.
-    virtual void cursor_visible(bool visible) { (void)visible; }
+    /// The guest has moved, shown or hidden its pointer.
+    virtual void cursor_at(const CursorPlace &place) { (void)place; }
     /// Let go of everything before returning: QEMU is answered afterwards.
     virtual void disable() = 0;
 

@@ -2,7 +2,7 @@
 //
 // vramlink-viewer: command line, and the screens that it asks for.
 
-#include "tools/viewer/kms_screen.hpp"
+#include "tools/viewer/kms/run.hpp"
 #include "tools/viewer/list.hpp"
 #include "tools/viewer/log.hpp"
 #include "tools/viewer/options.hpp"
@@ -21,39 +21,6 @@
 
 namespace vramlink {
 namespace {
-
-/// The device at @p path, or the first card that works.
-Result<std::unique_ptr<DrmDevice>> open_device(const std::string &path)
-{
-    if (!path.empty())
-        return DrmDevice::open(libdrm_api(), path);
-    constexpr int most_cards = 16;
-    auto device = DrmDevice::open(libdrm_api(), "/dev/dri/card0");
-    for (int card = 1; card < most_cards && !device; card++) {
-        auto next = DrmDevice::open(libdrm_api(), fmt::format("/dev/dri/card{}", card));
-        if (next)
-            device = std::move(next);
-    }
-    return device;
-}
-
-int run_kms(const Options &options)
-{
-    auto device = open_device(options.kms);
-    if (!device) {
-        Log::error("{}", device.error().text);
-        return exit_no_display;
-    }
-    auto card = KmsCard::open(**device);
-    if (!card) {
-        Log::error("{}", card.error().text);
-        return exit_no_display;
-    }
-    KmsScreens screens(**card);
-    Session session(options, {[&] { return screens.make(); }, [&] { return screens.monitors(); }});
-    screens.on_plugged = [&] { session.monitors_changed(); };
-    return session.run();
-}
 
 #ifdef VRAMLINK_WAYLAND
 constexpr std::chrono::milliseconds compositor_limit{10000};

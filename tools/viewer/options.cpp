@@ -70,6 +70,9 @@ std::variant<Options, int> parse_options(int argc, char **argv)
     app.add_flag(
         "--allow-copy", options.allow_copy,
         "on KMS: copy dma-bufs that the device refuses (counted in bytes_copied) instead of showing nothing");
+    app.add_flag("--no-input", options.no_input,
+                 "on KMS: leave keyboard, pointer and virtual terminal to the host, and take no seat")
+        ->needs(kms);
     app.add_option("--connect-timeout", options.connect_timeout, "seconds to wait for QEMU at the start")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();

@@ -44,6 +44,7 @@ struct Options {
     double connect_timeout = 10;   ///< seconds
     std::vector<unsigned> outputs; ///< QEMU's consoles; empty: all that are a display device's
     bool reconnect = false;
+    bool no_input = false;   ///< on KMS: leave keyboard, pointer and terminal to the host
     bool allow_copy = false; ///< on KMS: copy what the device refuses
     LogLevel log_level = LogLevel::info;
 };

@@ -45,7 +45,7 @@ class Presenter final : public DisplaySink {
     void update_dmabuf(const Rect &damage, Completion done) override;
     void disable() override;
     void cursor(const CursorImage &image) override { screen_.cursor(image); }
-    void cursor_visible(bool visible) override { screen_.cursor_visible(visible); }
+    void cursor_at(const CursorPlace &place) override { screen_.cursor_at(place); }
     void connected() override;
     void disconnected(const std::string &reason) override;
 

@@ -68,7 +68,7 @@ class Screen {
     virtual void set_input(InputSink *input) { (void)input; }
     /// The guest's pointer, where this screen shows one.
     virtual void cursor(const CursorImage &image) { (void)image; }
-    virtual void cursor_visible(bool visible) { (void)visible; }
+    virtual void cursor_at(const CursorPlace &place) { (void)place; }
 
     /// What the VM and this output of it are called.
     virtual void set_title(const std::string &title) { (void)title; }

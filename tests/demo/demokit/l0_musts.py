@@ -11,7 +11,8 @@ def judge(report):
     """[{name, pass, measured, why}]; why is a sentence when the must does not hold. A value that was not
     measured never passes."""
     fallback = report["asked"].get("screen") == "window"
-    parts = (_run, _picture, _fallback, _machine) if fallback else (_run, _picture, _flips, _sharing, _revocation, _machine)
+    parts = ((_run, _picture, _input, _fallback, _machine) if fallback else
+             (_run, _picture, _flips, _input, _sharing, _revocation, _machine))
     return [_verdict(*must) for part in parts for must in part(report)]
 
 
@@ -47,6 +48,14 @@ def _flips(report):
            lambda a, b: a >= b, "the viewer flipped {0} times for {1} frames")
 
 
+def _input(report):
+    heard = report["input"] or {}
+    yield ("a key and a click reach the guest's evdev", [heard.get("key"), heard.get("button")],
+           lambda key, button: key and button, "key: {0}, button: {1}")
+    yield ("the pointer is where the user points", [heard.get("at")],
+           lambda at: all(abs(axis - 0.5) < 0.01 for axis in at), "it is at {0} of the guest's screen, not in its middle")
+
+
 def _fallback(report):
     """A window of a compositor that imports nothing: the mapped picture, and the reason in words."""
     viewer = report["viewer"] or {}
@@ -54,11 +63,6 @@ def _fallback(report):
            "its note is '{0}'")
     yield ("the picture is copied, and counted", [viewer.get("bytes_copied")], lambda count: count > 0,
            "{0} bytes were copied")
-    heard = report["input"] or {}
-    yield ("a key and a click reach the guest's evdev", [heard.get("key"), heard.get("button")],
-           lambda key, button: key and button, "key: {0}, button: {1}")
-    yield ("the pointer is where the user points", [heard.get("at")],
-           lambda at: all(abs(axis - 0.5) < 0.01 for axis in at), "it is at {0} of the guest's screen, not in its middle")
     told = report["revocation"]
     yield ("a revoked picture leaves the window", [told["neutral"]], lambda neutral: neutral,
            "the window still showed the guest's picture after the GPU's reset")

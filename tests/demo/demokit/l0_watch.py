@@ -90,7 +90,7 @@ class Watch:
         words = [l0_files.REPO / "tests/lab/lab", "run", "--gpu", job["bar_mib"], "--display", "vram",
                  "--plugin", self.host_build / "hw/qemu/qemu-vramlink.so",
                  "--size", "{}x{}".format(*job["host_size"]), "--qmp", scratch / "qmp.sock",
-                 *(["--qemu", l0_input.DEVICES] if job["screen"] == "window" else []),
+                 "--qemu", l0_input.DEVICES,
                  "--port", f"demo={scratch / 'demo.sock'}", "--share", f"demo={scratch / 'share'}",
                  "--out", self.out / "l1", "--timeout", max(60, round(self.timeout - self.progress.seconds())),
                  "--", "/vramlink/src/tests/demo/l1-run", "/mnt/demo"]
@@ -173,8 +173,7 @@ class Watch:
             result = screen.expect_frame(frame, png)
             if last:
                 self.self_test = screen.check(frame + 1)
-                if screen.where:
-                    self._use(screen)
+                self._use(screen)
         else:
             result = screen.expect_neutral(self.out / f"{label}.png")
         self.checkpoints.append({"label": label, "frame": frame, **result})
@@ -183,8 +182,8 @@ class Watch:
         self.progress.say(f"{label}: {what} {state}")
 
     def _use(self, screen):
-        """What a user does: a click into the middle of the guest's window, and a key."""
-        x, y, width, height = screen.where
+        """What a user does: a click into the middle of the guest's picture, and a key."""
+        x, y, width, height = screen.where or (0, 0, *self.job["host_size"])
         l0_input.click_and_type(screen.monitor, x + width // 2, y + height // 2, *self.job["host_size"])
 
 

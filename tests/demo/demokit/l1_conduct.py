@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 
-from . import l1_guest, l1_input, l1_measure, l1_weston
+from . import l1_guest, l1_input, l1_measure, l1_seat, l1_weston
 from .lines import Closed, Lines
 from .qmp import Qmp
 
@@ -83,12 +83,13 @@ class Conductor:
             time.sleep(1)
             self._check_alive()  # QEMU's last words say more than a broken connection
             raise
+        l1_seat.start_udev()
         viewer = [f"{self.files}/vramlink-viewer", "--qmp", f"{RUN}/viewer-qmp.sock", "--stats", self.stats_path]
         if self.windowed:
             self._start_weston()
             self._start("viewer", viewer, l1_weston.environment(RUN))
         else:
-            self._start("viewer", [*viewer, f"--kms={CARD}"])
+            self._start("viewer", [*viewer, f"--kms={CARD}"], l1_seat.ENVIRONMENT)
         self.outside.send({"event": "started", "gpu": address, "qemu": l1_measure.stock_qemu(),
                            "kernel": os.uname().release})
 
@@ -145,7 +146,7 @@ class Conductor:
         held = self._held_when_settled(label)
         if label == "baseline":
             self.baseline = held
-        last = self.windowed and (label, frame) == ("frame", self.job["frames"])
+        last = (label, frame) == ("frame", self.job["frames"])
         self.outside.send({
             "event": "measured", "input": l1_input.wait(f"{LOGS}/guest-console.log") if last else None, "label": label, "frame": frame, "held": held,
             "viewer": l1_measure.viewer_stats(self.processes["viewer"], self.stats_path),

@@ -29,7 +29,7 @@ def command(job, files, gpu_address, run, logs):
         "-device", f"virtserialport,chardev=painter,name={PORT}",
         "-qmp", f"unix:{run}/qmp.sock,server=on,wait=off",
         "-qmp", f"unix:{run}/viewer-qmp.sock,server=on,wait=off",
-        *(["-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci"] if job["screen"] == "window" else []),
+        "-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci",
         "-serial", f"file:{logs}/guest-console.log", "-monitor", "none",
         "-kernel", f"{files}/vmlinuz", "-initrd", f"{files}/guest.cpio",
         "-append", " ".join(str(word) for word in kernel_line),

@@ -2,7 +2,8 @@
 """Inside L1: weston as the host's compositor on L1's display GPU, and the viewer as its client."""
 
 import os
-import subprocess
+
+from . import l1_seat
 
 SOCKET = "wl"
 BACKGROUND = "0xff204060"  # l0_window.py looks for the window on it
@@ -21,18 +22,14 @@ focus-animation=none
 
 
 def environment(run):
-    return {**os.environ, "XDG_RUNTIME_DIR": f"{run}/xdg", "WAYLAND_DISPLAY": SOCKET,
-            "LIBSEAT_BACKEND": "builtin", "SEATD_VTBOUND": "0"}
+    return {**l1_seat.ENVIRONMENT, "XDG_RUNTIME_DIR": f"{run}/xdg", "WAYLAND_DISPLAY": SOCKET}
 
 
 def prepare(run):
-    """udev, which weston finds its GPU through, and weston's directory and configuration."""
+    """weston's directory and configuration."""
     os.makedirs(f"{run}/xdg", mode=0o700, exist_ok=True)
     with open(f"{run}/weston.ini", "w", encoding="utf-8") as file:
         file.write(CONFIG)
-    subprocess.run(["sh", "-ec", "/usr/lib/systemd/systemd-udevd --daemon; "
-                    "udevadm trigger --action=add --subsystem-match=drm --subsystem-match=input; "
-                    "udevadm settle --timeout=60"], check=True, capture_output=True, timeout=120)
 
 
 def command(run):

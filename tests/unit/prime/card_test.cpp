@@ -6,7 +6,7 @@
 #include "hw/prime/crtc_choice.hpp"
 #include "hw/prime/kms_card.hpp"
 #include "tests/unit/prime/fake_drm.hpp"
-#include "tools/viewer/kms_screen.hpp"
+#include "tools/viewer/kms/screen.hpp"
 #include "tools/viewer/log.hpp"
 
 #include <drm_fourcc.h>

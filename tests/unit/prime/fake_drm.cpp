@@ -148,6 +148,7 @@ int FakeDrm::map_dumb(int, const DumbAllocation &dumb, void **address)
         return -map_error;
     *address = std::malloc(dumb.size);
     mappings.insert(*address);
+    dumb_[dumb.handle] = *address;
     return 0;
 }
 
@@ -198,6 +199,30 @@ int FakeDrm::page_flip(int, uint32_t id, uint32_t framebuffer, uint64_t cookie)
     state_of(id).framebuffer = framebuffer;
     flips.push_back(cookie);
     return 0;
+}
+
+int FakeDrm::set_cursor(int, uint32_t, const CursorRequest &request)
+{
+    calls.push_back("cursor " + std::to_string(request.handle));
+    if (cursor_error)
+        return -cursor_error;
+    if (request.handle != 0 && !handles.contains(request.handle))
+        return -ENOENT;
+    cursor = request;
+    cursor_image.clear();
+    if (request.handle != 0) {
+        const auto *pixels = static_cast<const uint32_t *>(dumb_.at(request.handle));
+        cursor_image.assign(pixels, pixels + size_t{request.width} * request.height);
+    }
+    return 0;
+}
+
+int FakeDrm::move_cursor(int, uint32_t, int x, int y)
+{
+    calls.push_back("cursor at " + std::to_string(x) + "," + std::to_string(y));
+    cursor_x = x;
+    cursor_y = y;
+    return cursor_error ? -cursor_error : 0;
 }
 
 int FakeDrm::read_flip_events(int, std::vector<uint64_t> *cookies)

@@ -31,6 +31,7 @@ class FakeDrm final : public DrmApi {
     int set_crtc_error = 0;
     int page_flip_error = 0;
     int addfb_error_of_imports = 0;
+    int cursor_error = 0;
     int commit_error_of_imports = 0; ///< flips and mode sets of framebuffers that were imported
     std::vector<ConnectorInfo> connectors;
     CrtcState crtc;                           ///< now
@@ -45,6 +46,9 @@ class FakeDrm final : public DrmApi {
     int imports = 0;
     int bad_closes = 0; ///< gem_close or RmFB of what does not exist
     std::set<void *> mappings;
+    CursorRequest cursor;               ///< of whichever CRTC was asked last
+    std::vector<uint32_t> cursor_image; ///< what it showed when it was set
+    int cursor_x = 0, cursor_y = 0;
 
     int open(const char *path) override;
     int get_cap(int fd, uint64_t capability, uint64_t *value) override;
@@ -60,6 +64,8 @@ class FakeDrm final : public DrmApi {
     int get_crtc(int fd, uint32_t crtc, CrtcState *out) override;
     int set_crtc(int fd, uint32_t crtc, uint32_t connector, const CrtcState &state) override;
     int page_flip(int fd, uint32_t crtc, uint32_t framebuffer, uint64_t cookie) override;
+    int set_cursor(int fd, uint32_t crtc, const CursorRequest &cursor) override;
+    int move_cursor(int fd, uint32_t crtc, int x, int y) override;
     int read_flip_events(int fd, std::vector<uint64_t> *cookies) override;
 
     /// A connected connector with modes of these sizes, the first one preferred.
@@ -70,7 +76,8 @@ class FakeDrm final : public DrmApi {
   private:
     CrtcState &state_of(uint32_t id);
     [[nodiscard]] bool refuses(uint32_t framebuffer) const;
-    std::set<uint32_t> flipping_; ///< CRTCs
+    std::map<uint32_t, void *> dumb_; ///< where each handle was mapped
+    std::set<uint32_t> flipping_;     ///< CRTCs
     uint32_t next_handle_ = 1;
     uint32_t next_framebuffer_ = 100;
     uint64_t next_dumb_ = 1'000'000'000; // first_dumb

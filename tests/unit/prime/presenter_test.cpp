@@ -3,7 +3,7 @@
 // Presenter: what the screen shows and what is held, from the first frame to the last.
 
 #include "tests/unit/prime/fake_drm.hpp"
-#include "tools/viewer/kms_screen.hpp"
+#include "tools/viewer/kms/screen.hpp"
 #include "tools/viewer/log.hpp"
 #include "tools/viewer/presenter.hpp"
 #include "tools/viewer/stats.hpp"
@@ -83,6 +83,46 @@ TEST_F(Presented, SixtyFramesOfThreeBuffersAreThreeImports)
     EXPECT_EQ(presenter->counters().bytes_copied, 0U);
     EXPECT_EQ(drm.imports, 3);
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
+}
+
+TEST_F(Presented, WhileAnotherProgramDrivesTheDeviceTheGuestGoesOnByTheClock)
+{
+    show(a.get());
+    ASSERT_TRUE(screens->read_events());
+    show(b.get()); // its flip is under way
+    screens->sleep();
+    drm.set_crtc_error = drm.page_flip_error = EACCES;
+    drm.calls.clear();
+    EXPECT_EQ(screen->patience_us(), 100'000);
+    ASSERT_TRUE(screen->give_up()) << "counts as shown";
+    screen->on_visible();
+    EXPECT_EQ(answered, 2);
+    show(c.get());
+    EXPECT_EQ(drm.calls, std::vector<std::string>{}) << "nothing is asked of the device";
+    drm.set_crtc_error = drm.page_flip_error = 0;
+    screens->wake();
+    EXPECT_EQ(answered, 3) << "what was pending is on the screen";
+    EXPECT_EQ(drm.framebuffers.at(drm.crtc.framebuffer), drm.framebuffers.rbegin()->second);
+    show(a.get());
+    ASSERT_TRUE(screens->read_events());
+    EXPECT_EQ(answered, 4);
+    EXPECT_EQ(presenter->counters().flips_failed, 0U);
+}
+
+TEST_F(Presented, WhatIsTakenAwayWhileAsleepIsGoneWhenItWakes)
+{
+    show(a.get());
+    ASSERT_TRUE(screens->read_events());
+    screens->sleep();
+    drm.set_crtc_error = EACCES;
+    presenter->disable();
+    EXPECT_EQ(drm.framebuffers, idle) << "the imports end whoever drives the device";
+    drm.set_crtc_error = 0;
+    screens->wake();
+    EXPECT_EQ(drm.crtc.framebuffer, idle.begin()->first);
+    show(b.get());
+    ASSERT_TRUE(screens->read_events());
+    EXPECT_EQ(answered, 2);
 }
 
 TEST_F(Presented, DisableShowsNeutralFirstThenLetsGoOfEverything)

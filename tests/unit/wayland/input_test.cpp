@@ -3,6 +3,7 @@
 // Keys and pointer: from a compositor's seat through the window to whoever takes them; and what they are
 // called.
 
+#include "tests/unit/prime/input_recorder.hpp"
 #include "tests/unit/prime/until.hpp"
 #include "tests/unit/wayland/fake_compositor.hpp"
 #include "tools/viewer/keymap.hpp"
@@ -18,29 +19,6 @@
 
 namespace vramlink::test {
 namespace {
-
-class Recorder final : public InputSink {
-  public:
-    void key(uint32_t evdev, bool pressed) override
-    {
-        said += fmt::format("{}{} ", pressed ? '+' : '-', evdev);
-    }
-    void button(uint32_t evdev, bool pressed) override
-    {
-        said += fmt::format("{}b{} ", pressed ? '+' : '-', evdev - BTN_LEFT);
-    }
-    void wheel(int right, int down) override { said += fmt::format("w{},{} ", right, down); }
-    void move_to(uint32_t x, uint32_t y) override { said += fmt::format("@{},{} ", x, y); }
-    void move_by(int dx, int dy) override { said += fmt::format("~{},{} ", dx, dy); }
-    void touch(TouchKind kind, uint32_t slot, double x, double y) override
-    {
-        said += fmt::format("t{}.{}@{},{} ", slot, static_cast<unsigned>(kind), x, y);
-    }
-    [[nodiscard]] bool absolute() const override { return takes_positions; }
-
-    std::string said;
-    bool takes_positions = true;
-};
 
 class Input : public ::testing::Test {
   protected:
@@ -68,7 +46,7 @@ class Input : public ::testing::Test {
         return until([&] { return recorder.said == all; });
     }
 
-    Recorder recorder;
+    InputRecorder recorder;
     std::unique_ptr<FakeCompositor> compositor;
     std::unique_ptr<WaylandConnection> connection;
     std::unique_ptr<WaylandWindow> window;

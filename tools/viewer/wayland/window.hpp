@@ -60,7 +60,7 @@ class WaylandWindow final : public Screen {
 
     void set_input(InputSink *input) override { input_.set_sink(input); }
     void cursor(const CursorImage &image) override { input_.set_cursor(image); }
-    void cursor_visible(bool visible) override { input_.show_cursor(visible); }
+    void cursor_at(const CursorPlace &place) override { input_.show_cursor(place.visible); }
 
     void set_full_screen(bool full);
     void toggle_overlay();

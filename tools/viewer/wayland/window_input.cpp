@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -59,7 +58,7 @@ struct WindowInput::Events {
         },
         [](void *own, wl_keyboard *, uint32_t, wl_surface *) {
             if (std::exchange(self(own).has_keys_, false)) {
-                self(own).release_all();
+                self(own).held_.release_all(self(own).sink_);
                 self(own).grab(false);
             }
         },
@@ -139,7 +138,7 @@ void WindowInput::capabilities(uint32_t all)
     } else if (!keys) {
         keyboard_.reset();
         has_keys_ = false;
-        release_all();
+        held_.release_all(sink_);
     }
     if ((all & WL_SEAT_CAPABILITY_TOUCH) && !touch_) {
         touch_.reset(wl_seat_get_touch(seat_.get()));
@@ -218,9 +217,7 @@ void WindowInput::no_fingers()
 
 bool WindowInput::chord(uint32_t evdev)
 {
-    const bool control = keys_.contains(KEY_LEFTCTRL) || keys_.contains(KEY_RIGHTCTRL);
-    const bool alt = keys_.contains(KEY_LEFTALT);
-    if (!control || !alt)
+    if (!held_.control_and_alt())
         return false;
     if (evdev == KEY_G)
         grab(!grabbed_);
@@ -239,9 +236,7 @@ void WindowInput::key(uint32_t evdev, bool pressed)
 {
     if (!has_keys_ || (pressed && chord(evdev)))
         return;
-    const bool changed = pressed ? keys_.insert(evdev).second : keys_.erase(evdev) > 0;
-    if (changed && sink_)
-        sink_->key(evdev, pressed);
+    held_.key(sink_, evdev, pressed);
 }
 
 void WindowInput::button(uint32_t evdev, bool pressed)
@@ -250,9 +245,7 @@ void WindowInput::button(uint32_t evdev, bool pressed)
         return;
     if (pressed && !sink_->absolute() && !grabbed_)
         return grab(true); // this click is for us
-    const bool changed = pressed ? buttons_.insert(evdev).second : buttons_.erase(evdev) > 0;
-    if (changed)
-        sink_->button(evdev, pressed);
+    held_.button(sink_, evdev, pressed);
 }
 
 void WindowInput::motion(wl_fixed_t x, wl_fixed_t y)
@@ -268,13 +261,9 @@ void WindowInput::relative_motion(wl_fixed_t dx, wl_fixed_t dy)
 {
     if (!sink_ || !grabbed_ || sink_->absolute())
         return;
-    rest_x_ += wl_fixed_to_double(dx);
-    rest_y_ += wl_fixed_to_double(dy);
-    const double x = std::trunc(rest_x_), y = std::trunc(rest_y_);
-    rest_x_ -= x;
-    rest_y_ -= y;
+    const int x = right_.add(wl_fixed_to_double(dx)), y = down_.add(wl_fixed_to_double(dy));
     if (x != 0 || y != 0)
-        sink_->move_by(static_cast<int>(x), static_cast<int>(y));
+        sink_->move_by(x, y);
 }
 
 void WindowInput::axis_frame()
@@ -282,11 +271,7 @@ void WindowInput::axis_frame()
     std::array<int, 2> notches{};
     for (size_t i = 0; i < axes_.size(); i++) {
         Axis &axis = axes_.at(i);
-        if (axis.notches == 0)
-            axis.rest += axis.value / units_per_notch;
-        const double whole = std::trunc(axis.rest);
-        axis.rest -= whole;
-        notches.at(i) = axis.notches + static_cast<int>(whole);
+        notches.at(i) = axis.notches ? axis.notches : axis.units.add(axis.value / units_per_notch);
         axis.notches = 0;
         axis.value = 0;
     }
@@ -309,18 +294,6 @@ void WindowInput::grab(bool on)
                                                             pointer_.get(), nullptr,
                                                             ZWP_POINTER_CONSTRAINTS_V1_LIFETIME_PERSISTENT));
     owner_.grab_changed();
-}
-
-void WindowInput::release_all()
-{
-    for (const uint32_t key : std::exchange(keys_, {})) {
-        if (sink_)
-            sink_->key(key, false);
-    }
-    for (const uint32_t button : std::exchange(buttons_, {})) {
-        if (sink_)
-            sink_->button(button, false);
-    }
 }
 
 void WindowInput::set_cursor(const CursorImage &image)

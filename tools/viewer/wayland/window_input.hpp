@@ -13,14 +13,15 @@
 #define VRAMLINK_TOOLS_VIEWER_WAYLAND_WINDOW_INPUT_HPP
 
 #include "tools/viewer/display_sink.hpp"
+#include "tools/viewer/held_keys.hpp"
 #include "tools/viewer/input_sink.hpp"
 #include "tools/viewer/wayland/connection.hpp"
 #include "tools/viewer/wayland/window_size.hpp"
+#include "tools/viewer/whole_units.hpp"
 
 #include <array>
 #include <functional>
 #include <memory>
-#include <set>
 
 namespace vramlink {
 
@@ -68,7 +69,6 @@ class WindowInput {
     Finger *finger(int32_t id);
     void tell(const Finger &finger, TouchKind kind);
     void grab(bool on);
-    void release_all();
     void apply_cursor();
 
     WaylandConnection &connection_;
@@ -90,11 +90,12 @@ class WindowInput {
     bool has_keys_ = false, has_pointer_ = false; ///< the focus is in our window
     uint32_t enter_serial_ = 0;
     bool grabbed_ = false;
-    std::set<uint32_t> keys_, buttons_; ///< pressed, and told to the guest
-    double rest_x_ = 0, rest_y_ = 0;    ///< of movements, below a unit
+    HeldKeys held_;
+    WholeUnits right_, down_; ///< of movements
     struct Axis {
-        double value = 0, rest = 0;
+        double value = 0;
         int notches = 0;
+        WholeUnits units;
     };
     std::array<Axis, 2> axes_; ///< WL_POINTER_AXIS_*; of the present frame
 };

@@ -8,15 +8,11 @@
 #ifndef VRAMLINK_TOOLS_VIEWER_WAYLAND_WINDOW_SIZE_HPP
 #define VRAMLINK_TOOLS_VIEWER_WAYLAND_WINDOW_SIZE_HPP
 
+#include "tools/viewer/extent2.hpp"
+
 #include <cstdint>
 
 namespace vramlink {
-
-struct Extent2 {
-    uint32_t width = 0, height = 0;
-    bool operator==(const Extent2 &) const = default;
-    [[nodiscard]] bool empty() const { return width == 0 || height == 0; }
-};
 
 /// The largest rectangle of @p frame's shape inside @p box; at least 1x1. @p box itself if either is empty.
 Extent2 fit(Extent2 frame, Extent2 box);

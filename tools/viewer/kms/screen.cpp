@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "tools/viewer/kms_screen.hpp"
+#include "tools/viewer/kms/screen.hpp"
 
 #include "tools/viewer/log.hpp"
 
@@ -16,17 +16,20 @@ namespace {
 
 /// The guest waits for a flip's end. QEMU gives up on our answer after a second.
 constexpr int64_t flip_overdue_us = 800'000;
+constexpr int64_t asleep_frame_us = 100'000; ///< nobody sees it, and the guest goes on
 
 } // namespace
 
 KmsScreen::KmsScreen(KmsOutput &output, KmsScreens &owner)
-    : output_(output), owner_(owner), importer_(output.device())
+    : output_(output), owner_(owner), importer_(output.device()), cursor_(output.device(), output.crtc())
 {
     owner_.screens_[&output_] = this;
+    owner_.desk_.add(*this);
 }
 
 KmsScreen::~KmsScreen()
 {
+    owner_.desk_.remove(*this);
     owner_.screens_.erase(&output_);
 }
 
@@ -43,17 +46,27 @@ Result<Screen::Shown> KmsScreen::show(const FrameRef &frame, const Rect &)
     const auto shown = output_.show(static_cast<const ShownBuffer &>(*frame)); // our own make, see show()
     if (!shown)
         return std::unexpected(shown.error());
-    return *shown == KmsOutput::Shown::now ? Shown::now : Shown::pending;
+    in_flight_ = *shown == KmsOutput::Shown::pending;
+    return in_flight_ ? Shown::pending : Shown::now;
+}
+
+Result<void> KmsScreen::show_neutral()
+{
+    in_flight_ = false;
+    return output_.show_neutral();
 }
 
 int64_t KmsScreen::patience_us() const
 {
-    return flip_overdue_us;
+    return output_.is_asleep() ? asleep_frame_us : flip_overdue_us;
 }
 
 Result<void> KmsScreen::give_up()
 {
+    in_flight_ = false;
     output_.abandon_flip();
+    if (output_.is_asleep())
+        return {};
     return fail(ETIMEDOUT, "a page flip did not end in time");
 }
 
@@ -73,6 +86,77 @@ void KmsScreen::add_stats(nlohmann::json &stats) const
 void KmsScreen::listen(std::function<void(const std::string &)> gone)
 {
     owner_.listen(std::move(gone));
+}
+
+void KmsScreen::flip_ended()
+{
+    in_flight_ = false;
+    on_visible();
+}
+
+void KmsScreen::wake()
+{
+    cursor_.wake();
+    if (in_flight_)
+        flip_ended();
+}
+
+void KmsScreen::cursor(const CursorImage &image)
+{
+    if (const auto set = cursor_.set_image(image); !set)
+        Log::info("{}", set.error().text);
+}
+
+/// A guest that takes places has its pointer where the desk has put it, and nowhere else.
+void KmsScreen::cursor_at(const CursorPlace &place)
+{
+    if (!input_ || !input_->absolute()) {
+        away_ = false;
+        cursor_.move(place.x, place.y);
+    }
+    cursor_wanted_ = place.visible;
+    show_cursor();
+}
+
+Extent2 KmsScreen::seen() const
+{
+    const auto seen = output_.seen();
+    return {seen.width, seen.height};
+}
+
+void KmsScreen::point_at(int x, int y)
+{
+    away_ = false;
+    cursor_.point_at(x, y);
+    show_cursor();
+}
+
+void KmsScreen::point_away()
+{
+    away_ = true;
+    show_cursor();
+}
+
+void KmsScreen::show_cursor()
+{
+    if (const auto shown = cursor_.show(cursor_wanted_ && !away_); !shown)
+        Log::info("{}", shown.error().text);
+}
+
+void KmsScreens::sleep()
+{
+    card_.sleep();
+    for (const auto &[output, screen] : screens_)
+        screen->sleep();
+}
+
+void KmsScreens::wake()
+{
+    if (const auto lit = card_.wake(); !lit)
+        Log::error("{}", lit.error().text);
+    for (const auto &[output, screen] : screens_)
+        screen->wake();
+    on_plugged();
 }
 
 KmsScreens::~KmsScreens()
@@ -127,7 +211,7 @@ Result<void> KmsScreens::read_events()
         return std::unexpected(ended.error());
     for (const KmsOutput *output : *ended) {
         if (const auto screen = screens_.find(output); screen != screens_.end())
-            screen->second->on_visible();
+            screen->second->flip_ended();
     }
     return {};
 }

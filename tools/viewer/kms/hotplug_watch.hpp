@@ -5,8 +5,8 @@
 //
 // Thread: the default main context's.
 
-#ifndef VRAMLINK_TOOLS_VIEWER_HOTPLUG_WATCH_HPP
-#define VRAMLINK_TOOLS_VIEWER_HOTPLUG_WATCH_HPP
+#ifndef VRAMLINK_TOOLS_VIEWER_KMS_HOTPLUG_WATCH_HPP
+#define VRAMLINK_TOOLS_VIEWER_KMS_HOTPLUG_WATCH_HPP
 
 #include "vramlink/error.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#include "tools/viewer/hotplug_watch.hpp"
+#include "tools/viewer/kms/hotplug_watch.hpp"
 
 #include <glib-unix.h>
 #include <libudev.h>
