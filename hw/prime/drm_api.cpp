@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 namespace vramlink {
 namespace {
@@ -23,11 +24,27 @@ using ResourcesPtr = std::unique_ptr<drmModeRes, Freer<drmModeRes, drmModeFreeRe
 using ConnectorPtr = std::unique_ptr<drmModeConnector, Freer<drmModeConnector, drmModeFreeConnector>>;
 using EncoderPtr = std::unique_ptr<drmModeEncoder, Freer<drmModeEncoder, drmModeFreeEncoder>>;
 using CrtcPtr = std::unique_ptr<drmModeCrtc, Freer<drmModeCrtc, drmModeFreeCrtc>>;
+using PlaneResourcesPtr = std::unique_ptr<drmModePlaneRes, Freer<drmModePlaneRes, drmModeFreePlaneResources>>;
+using PlanePtr = std::unique_ptr<drmModePlane, Freer<drmModePlane, drmModeFreePlane>>;
+using PropertiesPtr =
+    std::unique_ptr<drmModeObjectProperties, Freer<drmModeObjectProperties, drmModeFreeObjectProperties>>;
+using PropertyPtr = std::unique_ptr<drmModePropertyRes, Freer<drmModePropertyRes, drmModeFreeProperty>>;
+using AtomicPtr = std::unique_ptr<drmModeAtomicReq, Freer<drmModeAtomicReq, drmModeAtomicFree>>;
 
 /// libdrm answers -1 with errno in some functions and -errno in others.
 int from_errno(int result)
 {
     return result < 0 ? -errno : 0;
+}
+
+std::vector<uint32_t> crtcs_of_mask(const drmModeRes &resources, uint32_t mask)
+{
+    std::vector<uint32_t> crtcs;
+    for (int i = 0; i < resources.count_crtcs && i < 32; i++) {
+        if (mask & (1U << i))
+            crtcs.push_back(resources.crtcs[i]);
+    }
+    return crtcs;
 }
 
 /// The CRTCs that any encoder of the connector can be driven by.
@@ -39,12 +56,7 @@ std::vector<uint32_t> possible_crtcs(int fd, const drmModeRes &resources, const 
         if (encoder)
             mask |= encoder->possible_crtcs;
     }
-    std::vector<uint32_t> crtcs;
-    for (int i = 0; i < resources.count_crtcs && i < 32; i++) {
-        if (mask & (1U << i))
-            crtcs.push_back(resources.crtcs[i]);
-    }
-    return crtcs;
+    return crtcs_of_mask(resources, mask);
 }
 
 ConnectorInfo describe(int fd, const drmModeRes &resources, const drmModeConnector &connector)
@@ -63,6 +75,18 @@ ConnectorInfo describe(int fd, const drmModeRes &resources, const drmModeConnect
         info.current_crtc = encoder ? encoder->crtc_id : 0;
     }
     return info;
+}
+
+/// DRM_PLANE_TYPE_*, which is an immutable property; nullopt where a plane has none.
+std::optional<uint64_t> plane_type(int fd, uint32_t plane)
+{
+    const PropertiesPtr all(drmModeObjectGetProperties(fd, plane, DRM_MODE_OBJECT_PLANE));
+    for (uint32_t i = 0; all && i < all->count_props; i++) {
+        const PropertyPtr property(drmModeGetProperty(fd, all->props[i]));
+        if (property && std::strcmp(property->name, "type") == 0)
+            return all->prop_values[i];
+    }
+    return std::nullopt;
 }
 
 /// Walks the kernel's event records; drm_event.length covers header and payload.
@@ -183,6 +207,61 @@ class Libdrm final : public DrmApi {
     {
         return drmModePageFlip(fd, crtc, framebuffer, DRM_MODE_PAGE_FLIP_EVENT,
                                reinterpret_cast<void *>(static_cast<uintptr_t>(cookie))); // NOLINT
+    }
+
+    int use_atomic(int fd) override { return from_errno(drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 1)); }
+
+    int get_primary_planes(int fd, std::vector<PlaneInfo> *out) override
+    {
+        const ResourcesPtr resources(drmModeGetResources(fd));
+        const PlaneResourcesPtr planes(drmModeGetPlaneResources(fd));
+        if (!resources || !planes)
+            return -errno;
+        std::vector<PlaneInfo> found;
+        for (uint32_t i = 0; i < planes->count_planes; i++) {
+            const PlanePtr plane(drmModeGetPlane(fd, planes->planes[i]));
+            if (plane && plane_type(fd, plane->plane_id) == DRM_PLANE_TYPE_PRIMARY)
+                found.push_back({plane->plane_id, crtcs_of_mask(*resources, plane->possible_crtcs)});
+        }
+        *out = std::move(found);
+        return 0;
+    }
+
+    int get_properties(int fd, uint32_t object, std::map<std::string, uint32_t> *out) override
+    {
+        const PropertiesPtr all(drmModeObjectGetProperties(fd, object, DRM_MODE_OBJECT_ANY));
+        if (!all)
+            return -errno;
+        std::map<std::string, uint32_t> found;
+        for (uint32_t i = 0; i < all->count_props; i++) {
+            const PropertyPtr property(drmModeGetProperty(fd, all->props[i]));
+            if (property)
+                found[property->name] = property->prop_id;
+        }
+        *out = std::move(found);
+        return 0;
+    }
+
+    int create_blob(int fd, const void *data, size_t size, uint32_t *id) override
+    {
+        return drmModeCreatePropertyBlob(fd, data, size, id);
+    }
+
+    int destroy_blob(int fd, uint32_t id) override { return drmModeDestroyPropertyBlob(fd, id); }
+
+    int commit(int fd, const AtomicRequest &r) override
+    {
+        const AtomicPtr request(drmModeAtomicAlloc());
+        if (!request)
+            return -ENOMEM;
+        for (const PropertyValue &value : r.values) {
+            if (drmModeAtomicAddProperty(request.get(), value.object, value.property, value.value) < 0)
+                return -ENOMEM;
+        }
+        const uint32_t flags = (r.may_set_mode ? DRM_MODE_ATOMIC_ALLOW_MODESET : 0U) |
+                               (r.cookie ? DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT : 0U);
+        return drmModeAtomicCommit(fd, request.get(), flags,
+                                   reinterpret_cast<void *>(static_cast<uintptr_t>(r.cookie))); // NOLINT
     }
 
     int set_cursor(int fd, uint32_t crtc, const CursorRequest &c) override

@@ -17,6 +17,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace vramlink {
@@ -67,6 +69,25 @@ struct CursorRequest {
     int hot_x = 0, hot_y = 0; ///< what virtual display devices tell their host
 };
 
+/// A plane that is a CRTC's own picture.
+struct PlaneInfo {
+    uint32_t id = 0;
+    std::vector<uint32_t> possible_crtcs;
+};
+
+/// One property of a mode object.
+struct PropertyValue {
+    uint32_t object = 0, property = 0;
+    uint64_t value = 0;
+};
+
+/// Arguments of drmModeAtomicCommit.
+struct AtomicRequest {
+    std::vector<PropertyValue> values;
+    bool may_set_mode = false;
+    uint64_t cookie = 0; ///< of the event that tells its end; 0: no event, and the call returns at the end
+};
+
 class DrmApi {
   public:
     DrmApi() = default;
@@ -98,6 +119,17 @@ class DrmApi {
     virtual int set_crtc(int fd, uint32_t crtc, uint32_t connector, const CrtcState &state) = 0;
     /// Asks for a flip at the next vertical blank, and for an event that carries @p cookie.
     virtual int page_flip(int fd, uint32_t crtc, uint32_t framebuffer, uint64_t cookie) = 0;
+    /// From here on this file makes atomic commits (DRM_CLIENT_CAP_ATOMIC).
+    virtual int use_atomic(int fd) = 0;
+    virtual int get_primary_planes(int fd, std::vector<PlaneInfo> *out) = 0;
+    /// The number of each property that @p object has, by its name.
+    virtual int get_properties(int fd, uint32_t object, std::map<std::string, uint32_t> *out) = 0;
+    /// A value that does not fit into a number; the kernel copies it. destroy_blob() ends it, once no state
+    /// of the device refers to it.
+    virtual int create_blob(int fd, const void *data, size_t size, uint32_t *id) = 0;
+    virtual int destroy_blob(int fd, uint32_t id) = 0;
+    virtual int commit(int fd, const AtomicRequest &request) = 0;
+
     /// Shows @p cursor beside the frame of @p crtc; its sides are those that DRM_CAP_CURSOR_WIDTH and _HEIGHT
     /// tell.
     virtual int set_cursor(int fd, uint32_t crtc, const CursorRequest &cursor) = 0;

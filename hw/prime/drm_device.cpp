@@ -42,6 +42,7 @@ Result<std::unique_ptr<DrmDevice>> DrmDevice::adopt(DrmApi &api, UniqueFd fd, co
 
     uint64_t modifiers = 0;
     device->takes_modifiers_ = api.get_cap(raw, DRM_CAP_ADDFB2_MODIFIERS, &modifiers) == 0 && modifiers != 0;
+    device->is_atomic_ = api.use_atomic(raw) == 0;
     return device;
 }
 

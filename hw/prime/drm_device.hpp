@@ -37,6 +37,8 @@ class DrmDevice {
     [[nodiscard]] const std::string &path() const { return path_; }
     /// DRM_CAP_ADDFB2_MODIFIERS: AddFB2 takes explicit modifiers.
     [[nodiscard]] bool takes_modifiers() const { return takes_modifiers_; }
+    /// This file makes atomic commits.
+    [[nodiscard]] bool is_atomic() const { return is_atomic_; }
     /// A number for a page flip's event that no other flip of this device has.
     [[nodiscard]] uint64_t next_cookie() { return ++last_cookie_; }
     [[nodiscard]] int gem_handles_open() const { return gem_handles_; }
@@ -54,6 +56,7 @@ class DrmDevice {
     UniqueFd fd_;
     std::string path_;
     bool takes_modifiers_ = false;
+    bool is_atomic_ = false;
     uint64_t last_cookie_ = 0;
     int gem_handles_ = 0;
     int framebuffers_ = 0;

@@ -15,7 +15,8 @@
 namespace vramlink {
 
 KmsOutput::KmsOutput(DrmDevice &device, ConnectorInfo connector)
-    : device_(device), connector_(std::move(connector)), crtc_(connector_.current_crtc)
+    : device_(device), connector_(std::move(connector)), crtc_(connector_.current_crtc),
+      pipe_(KmsPipe::make(device, crtc_))
 {
 }
 
@@ -45,8 +46,8 @@ KmsOutput::~KmsOutput()
 
 std::string KmsOutput::describe() const
 {
-    return fmt::format("{} {}, CRTC {}, {}x{} at {} Hz", device_.path(), connector_name(connector_), crtc_,
-                       mode_.hdisplay, mode_.vdisplay, mode_.vrefresh);
+    return fmt::format("{} {}, CRTC {} ({}), {}x{} at {} Hz", device_.path(), connector_name(connector_),
+                       crtc_, pipe_->name(), mode_.hdisplay, mode_.vdisplay, mode_.vrefresh);
 }
 
 KmsOutput::Screen KmsOutput::screen() const
@@ -74,20 +75,16 @@ Result<void> KmsOutput::set(const Frame &frame, const drmModeModeInfo &mode)
         mode_ = mode;
         return {};
     }
-    CrtcState state;
-    state.framebuffer = frame.framebuffer;
-    state.mode_valid = true;
-    state.mode = mode;
-    if (const int r = device_.api().set_crtc(device_.fd(), crtc_, connector_.id, state); r < 0)
-        return fail(-r, fmt::format("{}: SetCrtc of mode {}x{} on {} ({})", errno_name(r), mode.hdisplay,
+    if (const int r = pipe_->set_mode(connector_.id, frame.framebuffer, mode); r < 0)
+        return fail(-r, fmt::format("{}: setting mode {}x{} on {} ({})", errno_name(r), mode.hdisplay,
                                     mode.vdisplay, connector_name(connector_), std::strerror(-r)));
-    pending_cookie_ = 0; // SetCrtc waits for the flip before it
+    pending_cookie_ = 0; // it waits for the flip before it
     frame_ = frame;
     mode_ = mode;
     return {};
 }
 
-Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
+Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer, const FrameDamage &damage)
 {
     const Frame frame = frame_of(buffer);
     const auto mode = mode_for(connector_, frame.width, frame.height);
@@ -101,13 +98,14 @@ Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer)
     }
     if (frame.fourcc == frame_.fourcc && same_mode(*mode, mode_)) {
         const uint64_t cookie = device_.next_cookie();
-        const int r = device_.api().page_flip(device_.fd(), crtc_, frame.framebuffer, cookie);
+        const bool again = frame.framebuffer == frame_.framebuffer;
+        const int r = pipe_->flip(frame.framebuffer, again ? damage : FrameDamage{}, cookie);
         if (r == 0) {
             pending_cookie_ = cookie;
             frame_ = frame;
             return Shown::pending;
         }
-        // Some drivers refuse a flip that SetCrtc can do (another tiling), or are still busy with an
+        // Some drivers refuse a flip that setting the mode can do (another tiling), or are still busy with an
         // abandoned one.
         if (r != -EBUSY && r != -EINVAL)
             return fail(-r, fmt::format("{}: page flip on {} ({})", errno_name(r), connector_name(connector_),

@@ -2,8 +2,8 @@
 //
 // KmsOutput: one connected screen of a DRM device, showing one framebuffer.
 //
-// Legacy mode setting calls, which every KMS driver takes: SetCrtc for the first frame and for a change of
-// mode or format, page flips with an event otherwise. What the CRTC showed before is restored on destruction.
+// A mode is set for the first frame and for a change of mode or format; page flips with an event otherwise
+// (see KmsPipe). What the CRTC showed before is restored on destruction.
 //
 // "Neutral" is a dark grey frame with the words "no signal", painted when the output opens, so that going
 // neutral needs no memory at the moment when it is wanted.
@@ -17,6 +17,7 @@
 #define VRAMLINK_HW_PRIME_KMS_OUTPUT_HPP
 
 #include "hw/prime/dumb_buffer.hpp"
+#include "hw/prime/kms_pipe.hpp"
 #include "hw/prime/mode_choice.hpp"
 #include "hw/prime/prime_importer.hpp"
 
@@ -38,9 +39,10 @@ class KmsOutput {
         now,    ///< the frame is on the screen
         pending ///< it will be when flip_ended() returns true
     };
-    /// Shows @p buffer, which must stay alive while it is on the screen or pending. The error carries the
-    /// kernel's errno; the screen then shows what it showed before.
-    Result<Shown> show(const ShownBuffer &buffer);
+    /// Shows @p buffer, which must stay alive while it is on the screen or pending. @p damage: what has
+    /// changed since it was shown last. The error carries the kernel's errno; the screen then shows what it
+    /// showed before.
+    Result<Shown> show(const ShownBuffer &buffer, const FrameDamage &damage = {});
 
     /// Shows the neutral frame and returns when it is on the screen; a pending flip is forgotten. After
     /// success no earlier buffer is in use by the hardware.
@@ -95,6 +97,7 @@ class KmsOutput {
     DrmDevice &device_;
     ConnectorInfo connector_;
     uint32_t crtc_;
+    std::unique_ptr<KmsPipe> pipe_;
     CrtcState before_;       ///< restored at the end
     drmModeModeInfo mode_{}; ///< now
     Frame frame_;            ///< on the screen, or pending

@@ -8,71 +8,18 @@
 // VRAMLINK_BENCH_REVOCATIONS=N: how many of each (1,000).
 
 #include "tests/bench/desk.hpp"
+#include "tests/bench/timeline.hpp"
 #include "tests/device/nvme_gpu.hpp"
 #include "tests/device/viewer.hpp"
 
-#include <chrono>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 namespace vramlink::test {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::uint32_t id = 10;
 constexpr std::uint32_t side = 64;
-
-struct Step {
-    std::string what;
-    std::int64_t start = 0, end = 0; ///< CLOCK_MONOTONIC, ns
-};
-
-/// What timeline.c writes.
-class Timeline {
-  public:
-    [[nodiscard]] static std::string path() { return fs::temp_directory_path() / "vramlink-timeline"; }
-    [[nodiscard]] static std::string variable() { return "VRAMLINK_TEST_TIMELINE=" + path(); }
-    [[nodiscard]] static std::string library()
-    {
-        return fs::read_symlink("/proc/self/exe").parent_path() / "libtimeline.so";
-    }
-    Timeline() { clear(); }
-    ~Timeline() { fs::remove(path()); }
-    Timeline(const Timeline &) = delete;
-    Timeline &operator=(const Timeline &) = delete;
-
-    static void clear() { std::ofstream file(path(), std::ios::trunc); }
-    /// Waits for one of these; ends the program when none comes.
-    static Step wait(const std::string &what)
-    {
-        Step found;
-        require(eventually([&] {
-                    found = last(what);
-                    return found.end != 0;
-                }),
-                what);
-        return found;
-    }
-
-  private:
-    static Step last(const std::string &what)
-    {
-        std::ifstream file(path());
-        Step found;
-        for (Step step; file >> step.what >> step.start >> step.end;)
-            found = step.what == what ? step : found;
-        return found;
-    }
-};
-
-std::int64_t now_ns()
-{
-    using namespace std::chrono;
-    return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
-}
 
 struct Stage {
     Stage()
@@ -130,7 +77,7 @@ void one_write(Stage &stage, Series &series)
     series.told.push_back(us(now_ns() - start));
     series.write.push_back(us(returned - start));
     series.closed.push_back(us(Timeline::wait("closed").end - start));
-    series.neutral.push_back(us(Timeline::wait("setcrtc").end - start));
+    series.neutral.push_back(us(Timeline::wait("mode").end - start));
     stage.recover();
 }
 
@@ -147,16 +94,6 @@ void one_reset(Stage &stage, Series &series)
     series.bare.push_back(us(bare.end - bare.start));
     stage.nvme.power_up();
     Timeline::clear();
-}
-
-void set_percentiles(Measures &measures, const std::string &name, std::vector<double> values)
-{
-    constexpr double p99 = 0.99;
-    std::sort(values.begin(), values.end());
-    measures.set(name + "/p50_us", values[values.size() / 2]);
-    measures.set(name + "/p99_us",
-                 values[static_cast<std::size_t>(p99 * static_cast<double>(values.size() - 1))]);
-    measures.set(name + "/max_us", values.back());
 }
 
 } // namespace
@@ -178,12 +115,12 @@ void bench_revocation(Measures &measures)
         one_reset(stage, series);
     }
     measures.set("revoke/runs", rounds);
-    set_percentiles(measures, "revoke/closed", series.closed);
-    set_percentiles(measures, "revoke/told", series.told);
-    set_percentiles(measures, "revoke/neutral", series.neutral);
-    set_percentiles(measures, "revoke/write", series.write);
-    set_percentiles(measures, "revoke/bare_reset", series.bare);
-    set_percentiles(measures, "revoke/reset_under_viewer", series.under_viewer);
+    measures.set_percentiles("revoke/closed", series.closed);
+    measures.set_percentiles("revoke/told", series.told);
+    measures.set_percentiles("revoke/neutral", series.neutral);
+    measures.set_percentiles("revoke/write", series.write);
+    measures.set_percentiles("revoke/bare_reset", series.bare);
+    measures.set_percentiles("revoke/reset_under_viewer", series.under_viewer);
     measures.set("revoke/held_over", stage.machine.stats()["totals"]["held_over"]);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-//   bench-device --out FILE [--vfio] [--only plan|memory|hot|frame|revoke]
+//   bench-device --out FILE [--vfio] [--only plan|memory|hot|frame|revoke|desktop]
 //
 // measures the device in a stock QEMU; --vfio: in the lab, with VFIO and udmabuf; --only: one of its parts
 //
@@ -121,7 +121,8 @@ int main(int argc, char **argv)
             only = argv[++i];
     }
     if (out.empty()) {
-        std::fputs("usage: bench-device --out FILE [--vfio] [--only plan|memory|hot|frame|revoke]\n", stderr);
+        std::fputs("usage: bench-device --out FILE [--vfio] [--only plan|memory|hot|frame|revoke|desktop]\n",
+                   stderr);
         return 2;
     }
     int none = 1;
@@ -138,5 +139,7 @@ int main(int argc, char **argv)
         bench_first_frame(measures);
     if (only == "revoke") // needs a viewer and another GPU: a run of its own (revoke-in-lab.sh)
         bench_revocation(measures);
+    if (only == "desktop") // the same (desktop-in-lab.sh)
+        bench_desktop(measures);
     return testing::UnitTest::GetInstance()->Failed() ? 1 : 0;
 }

@@ -63,6 +63,7 @@ void bench_plan(Where where, Measures &measures);     // bench_plan.cpp
 void bench_hot_path(Where where, Measures &measures); // bench_hot.cpp
 void bench_first_frame(Measures &measures);           // bench_frame.cpp
 void bench_revocation(Measures &measures);            // bench_revoke.cpp
+void bench_desktop(Measures &measures);               // bench_desktop.cpp
 void bench_memory(Where where, Measures &measures);   // bench_memory.cpp
 
 } // namespace vramlink::test

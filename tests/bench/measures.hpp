@@ -25,6 +25,16 @@ class Measures {
         std::ofstream(path_) << all_.dump(1) << "\n";
     }
 
+    /// NAME/p50_us, NAME/p99_us and NAME/max_us.
+    void set_percentiles(const std::string &name, std::vector<double> us)
+    {
+        constexpr double p99 = 0.99;
+        std::sort(us.begin(), us.end());
+        set(name + "/p50_us", us[us.size() / 2]);
+        set(name + "/p99_us", us[static_cast<std::size_t>(p99 * static_cast<double>(us.size() - 1))]);
+        set(name + "/max_us", us.back());
+    }
+
   private:
     std::string path_;
     nlohmann::ordered_json all_ = nlohmann::ordered_json::object();

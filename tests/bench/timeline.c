@@ -6,11 +6,12 @@
  *       config    QEMU: a config write of a VFIO device, in the kernel
  *       reset     QEMU: VFIO_DEVICE_RESET
  *       closed    QEMU: a descriptor of a VFIO dma-buf; the last of all, since others have let go before
- *       setcrtc   the viewer: a frame that was put on the screen with a mode, as the neutral one is
+ *       mode      the viewer: a frame that was put on the screen with a mode, as the neutral one is
+ *       flip      the viewer: a frame that was handed to the screen without one
  */
+#include "tests/device/mode_calls.h"
 #include "tests/device/vfio_files.h"
 
-#include <drm.h>
 #include <linux/vfio.h>
 
 #include <dlfcn.h>
@@ -65,8 +66,10 @@ int ioctl(int fd, unsigned long request, ...)
     const int result = real(fd, request, argument);
     if (request == VFIO_DEVICE_RESET)
         note("reset", start);
-    else if (request == DRM_IOCTL_MODE_SETCRTC)
-        note("setcrtc", start);
+    else if (call_sets_mode(request, argument))
+        note("mode", start);
+    else if (call_flips(request, argument))
+        note("flip", start);
     return result;
 }
 

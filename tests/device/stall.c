@@ -6,8 +6,7 @@
  *
  *   VRAMLINK_TEST_STALL=FILE
  */
-#include <drm.h>
-#include <drm_mode.h>
+#include "mode_calls.h"
 
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -34,7 +33,7 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(ap);
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
-    while (request == DRM_IOCTL_MODE_SETCRTC && is_stalled())
+    while (call_sets_mode(request, argument) && is_stalled())
         usleep(STEP_US);
     return real(fd, request, argument);
 }

@@ -5,9 +5,12 @@
 
 #include "tests/device/consumer.hpp"
 #include "tests/device/ground.hpp"
+#include "tests/device/host_screen.hpp"
 #include "tests/device/viewer.hpp"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace vramlink::test {
 namespace {
@@ -65,6 +68,29 @@ TEST(VfioViewer, AMoveNeverDarkensTheScreen)
     EXPECT_EQ(viewer.stats()["revocations"], 0) << "the screen went dark";
     EXPECT_STREQ(answer_name(gpu.unref(id)), "OK");
     EXPECT_TRUE(viewer.says([](auto &s) { return s["showing"] == "neutral" && live_imports(s) == 0; }));
+}
+
+/// What a guest flushes is all that the viewer asks its display device to look at.
+TEST(VfioViewer, APartThatChangedIsSeen)
+{
+    auto options = ground_options(Where::Vfio);
+    options.display = "dbus,p2p=yes,gl=on";
+    options.devices += Viewer::door();
+    Ground ground(options);
+    const Viewer viewer({"--connect-timeout", "60"});
+    Picture picture = paint(width, height, 1);
+    const auto entries = scattered(ground.near_page(64), picture.pages(), id);
+    put(ground.machine, entries, picture);
+    ASSERT_STREQ(answer_name(ground.gpu.create_blob(id, picture.bytes(), entries)), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.flush(id, {0, 0, width, height})), "OK");
+    HostScreen screen;
+    ASSERT_TRUE(screen.comes(picture));
+    const auto from = picture.pixels.begin() + 100 * width;
+    std::fill(from, from + 50 * width, 0xffc0ffeeU);
+    put(ground.machine, entries, picture);
+    ASSERT_STREQ(answer_name(ground.gpu.flush(id, {0, 100, width, 50})), "OK");
+    EXPECT_TRUE(screen.comes(picture));
 }
 
 /// QEMU speaks of its consoles with the client that came last; the listeners of others go on.

@@ -8,13 +8,20 @@
 #include <unistd.h>
 #include <xf86drm.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 namespace vramlink::test {
 namespace {
 
 constexpr uint32_t first_crtc = 41;
+constexpr uint32_t first_plane = 1000;
+/// What any object has here; a property's number is its place, from 1 on.
+constexpr std::array property_names{"FB_ID",   "CRTC_ID", "SRC_X",          "SRC_Y",  "SRC_W",
+                                    "SRC_H",   "CRTC_X",  "CRTC_Y",         "CRTC_W", "CRTC_H",
+                                    "MODE_ID", "ACTIVE",  "FB_DAMAGE_CLIPS"};
 constexpr uint64_t first_dumb = 1'000'000'000; ///< objects from here on are dumb buffers
 
 } // namespace
@@ -198,6 +205,88 @@ int FakeDrm::page_flip(int, uint32_t id, uint32_t framebuffer, uint64_t cookie)
     calls.push_back("flip " + std::to_string(framebuffer));
     state_of(id).framebuffer = framebuffer;
     flips.push_back(cookie);
+    return 0;
+}
+
+int FakeDrm::use_atomic(int)
+{
+    return atomic ? 0 : -EOPNOTSUPP;
+}
+
+/// A plane for each CRTC, as the kernel's helpers make them; plane 1041 is that of CRTC 41.
+int FakeDrm::get_primary_planes(int, std::vector<PlaneInfo> *out)
+{
+    out->clear();
+    for (const ConnectorInfo &info : connectors) {
+        for (const uint32_t id : info.possible_crtcs)
+            out->push_back({first_plane + id, {id}});
+    }
+    return 0;
+}
+
+int FakeDrm::get_properties(int, uint32_t, std::map<std::string, uint32_t> *out)
+{
+    out->clear();
+    uint32_t number = 1;
+    for (const char *name : property_names) {
+        if (takes_damage || std::string(name) != "FB_DAMAGE_CLIPS")
+            (*out)[name] = number;
+        number++;
+    }
+    return 0;
+}
+
+int FakeDrm::create_blob(int, const void *data, size_t size, uint32_t *id)
+{
+    *id = next_handle_++;
+    const auto *bytes = static_cast<const char *>(data);
+    blobs_[*id].assign(bytes, bytes + size);
+    return 0;
+}
+
+int FakeDrm::destroy_blob(int, uint32_t id)
+{
+    bad_closes += blobs_.erase(id) != 1;
+    return 0;
+}
+
+int FakeDrm::commit(int, const AtomicRequest &request)
+{
+    if (commit_error)
+        return -commit_error;
+    for (const PropertyValue &value : request.values) {
+        if (value.object > first_plane)
+            return commit_to(value.object - first_plane, request);
+    }
+    return -EINVAL;
+}
+
+int FakeDrm::commit_to(uint32_t id, const AtomicRequest &request)
+{
+    CrtcState next = state_of(id);
+    for (const PropertyValue &value : request.values) {
+        const std::string name = property_names.at(value.property - 1);
+        if (name == "FB_ID")
+            next.framebuffer = static_cast<uint32_t>(value.value);
+        if (name == "MODE_ID") {
+            next.mode_valid = true;
+            std::memcpy(&next.mode, blobs_.at(static_cast<uint32_t>(value.value)).data(), sizeof(next.mode));
+        }
+        if (name == "FB_DAMAGE_CLIPS") {
+            drm_mode_rect clip{};
+            std::memcpy(&clip, blobs_.at(static_cast<uint32_t>(value.value)).data(), sizeof(clip));
+            damage.push_back(std::to_string(clip.x1) + "," + std::to_string(clip.y1) + "," +
+                             std::to_string(clip.x2) + "," + std::to_string(clip.y2));
+        }
+    }
+    if (refuses(next.framebuffer))
+        return -commit_error_of_imports;
+    if (request.cookie && !flipping_.insert(id).second)
+        return -EBUSY;
+    calls.push_back((request.may_set_mode ? "commit mode " : "commit ") + std::to_string(next.framebuffer));
+    state_of(id) = next;
+    if (request.cookie)
+        flips.push_back(request.cookie);
     return 0;
 }
 

@@ -31,6 +31,9 @@ class FakeDrm final : public DrmApi {
     int set_crtc_error = 0;
     int page_flip_error = 0;
     int addfb_error_of_imports = 0;
+    bool atomic = false;
+    bool takes_damage = true; ///< of an atomic one
+    int commit_error = 0;
     int cursor_error = 0;
     int commit_error_of_imports = 0; ///< flips and mode sets of framebuffers that were imported
     std::vector<ConnectorInfo> connectors;
@@ -46,6 +49,8 @@ class FakeDrm final : public DrmApi {
     int imports = 0;
     int bad_closes = 0; ///< gem_close or RmFB of what does not exist
     std::set<void *> mappings;
+    std::vector<std::string> damage; ///< "x,y,x2,y2" of each commit that had some
+    [[nodiscard]] size_t blobs() const { return blobs_.size(); }
     CursorRequest cursor;               ///< of whichever CRTC was asked last
     std::vector<uint32_t> cursor_image; ///< what it showed when it was set
     int cursor_x = 0, cursor_y = 0;
@@ -64,6 +69,12 @@ class FakeDrm final : public DrmApi {
     int get_crtc(int fd, uint32_t crtc, CrtcState *out) override;
     int set_crtc(int fd, uint32_t crtc, uint32_t connector, const CrtcState &state) override;
     int page_flip(int fd, uint32_t crtc, uint32_t framebuffer, uint64_t cookie) override;
+    int use_atomic(int fd) override;
+    int get_primary_planes(int fd, std::vector<PlaneInfo> *out) override;
+    int get_properties(int fd, uint32_t object, std::map<std::string, uint32_t> *out) override;
+    int create_blob(int fd, const void *data, size_t size, uint32_t *id) override;
+    int destroy_blob(int fd, uint32_t id) override;
+    int commit(int fd, const AtomicRequest &request) override;
     int set_cursor(int fd, uint32_t crtc, const CursorRequest &cursor) override;
     int move_cursor(int fd, uint32_t crtc, int x, int y) override;
     int read_flip_events(int fd, std::vector<uint64_t> *cookies) override;
@@ -75,7 +86,9 @@ class FakeDrm final : public DrmApi {
 
   private:
     CrtcState &state_of(uint32_t id);
+    int commit_to(uint32_t crtc, const AtomicRequest &request);
     [[nodiscard]] bool refuses(uint32_t framebuffer) const;
+    std::map<uint32_t, std::vector<char>> blobs_;
     std::map<uint32_t, void *> dumb_; ///< where each handle was mapped
     std::set<uint32_t> flipping_;     ///< CRTCs
     uint32_t next_handle_ = 1;

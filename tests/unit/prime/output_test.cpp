@@ -103,6 +103,60 @@ TEST_F(Output, RefusedFlipFallsBackToSetCrtc)
     ASSERT_TRUE(output->show_neutral());
 }
 
+TEST_F(Output, AnAtomicDriverGetsCommitsWithTheirDamage)
+{
+    drm.atomic = true;
+    start();
+    const auto a = frame(1920, 1080);
+    const auto b = frame(1920, 1080);
+    drm.calls.clear();
+    EXPECT_EQ(output->show(*a), KmsOutput::Shown::now);
+    EXPECT_EQ(drm.crtc.mode.hdisplay, 1920);
+    EXPECT_EQ(output->show(*b, {1, 2, 3, 4}), KmsOutput::Shown::pending);
+    EXPECT_TRUE(flip_ended());
+    EXPECT_TRUE(drm.damage.empty()) << "another buffer is another picture";
+    EXPECT_EQ(output->show(*b, {1, 2, 3, 4}), KmsOutput::Shown::pending);
+    EXPECT_TRUE(flip_ended());
+    EXPECT_EQ(output->show(*b, {0, 0, UINT32_MAX, UINT32_MAX}), KmsOutput::Shown::pending);
+    EXPECT_TRUE(flip_ended());
+    EXPECT_EQ(drm.damage, (std::vector<std::string>{"1,2,4,6", "0,0,2147483647,2147483647"}));
+    const auto id = [](const BufferRef &buffer) { return std::to_string(buffer->framebuffer()); };
+    EXPECT_EQ(drm.calls, (std::vector<std::string>{"commit mode " + id(a), "commit " + id(b),
+                                                   "commit " + id(b), "commit " + id(b)}));
+    EXPECT_EQ(drm.blobs(), 0U) << "the kernel's state keeps what it needs";
+    ASSERT_TRUE(output->show_neutral());
+}
+
+TEST_F(Output, WhatAnAtomicDriverRefusesIsAskedTheOldWay)
+{
+    drm.atomic = true;
+    start();
+    const auto a = frame(1024, 768);
+    drm.commit_error = EINVAL;
+    drm.calls.clear();
+    EXPECT_EQ(output->show(*a), KmsOutput::Shown::now);
+    EXPECT_EQ(drm.calls, (std::vector<std::string>{"set " + std::to_string(a->framebuffer())}));
+    drm.commit_error = EACCES;
+    drm.set_crtc_error = EACCES;
+    EXPECT_EQ(output->show(*a).error().code, EACCES);
+    drm.set_crtc_error = 0;
+    ASSERT_TRUE(output->show_neutral());
+}
+
+TEST_F(Output, AnAtomicDriverWithoutDamageGetsNone)
+{
+    drm.atomic = true;
+    drm.takes_damage = false;
+    start();
+    const auto a = frame(1024, 768);
+    EXPECT_EQ(output->show(*a), KmsOutput::Shown::pending);
+    EXPECT_TRUE(flip_ended());
+    EXPECT_EQ(output->show(*a, {1, 2, 3, 4}), KmsOutput::Shown::pending);
+    EXPECT_TRUE(flip_ended());
+    EXPECT_TRUE(drm.damage.empty());
+    ASSERT_TRUE(output->show_neutral());
+}
+
 TEST_F(Output, EventOfAForgottenFlipIsIgnored)
 {
     start();

@@ -41,9 +41,10 @@ Result<std::unique_ptr<Canvas>> KmsScreen::make_canvas(uint32_t width, uint32_t 
     return std::move(*buffer);
 }
 
-Result<Screen::Shown> KmsScreen::show(const FrameRef &frame, const Rect &)
+Result<Screen::Shown> KmsScreen::show(const FrameRef &frame, const Rect &damage)
 {
-    const auto shown = output_.show(static_cast<const ShownBuffer &>(*frame)); // our own make, see show()
+    const auto &buffer = static_cast<const ShownBuffer &>(*frame); // our own make, see show()
+    const auto shown = output_.show(buffer, {damage.x, damage.y, damage.width, damage.height});
     if (!shown)
         return std::unexpected(shown.error());
     in_flight_ = *shown == KmsOutput::Shown::pending;
