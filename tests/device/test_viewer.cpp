@@ -78,18 +78,19 @@ TEST(VfioViewer, APartThatChangedIsSeen)
     options.devices += Viewer::door();
     Ground ground(options);
     const Viewer viewer({"--connect-timeout", "60"});
-    Picture picture = paint(width, height, 1);
+    constexpr std::uint32_t side = 64;
+    Picture picture = paint(side, side, 1);
     const auto entries = scattered(ground.near_page(64), picture.pages(), id);
     put(ground.machine, entries, picture);
     ASSERT_STREQ(answer_name(ground.gpu.create_blob(id, picture.bytes(), entries)), "OK");
     ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
-    ASSERT_STREQ(answer_name(ground.gpu.flush(id, {0, 0, width, height})), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.flush(id, {0, 0, side, side})), "OK");
     HostScreen screen;
     ASSERT_TRUE(screen.comes(picture));
-    const auto from = picture.pixels.begin() + 100 * width;
-    std::fill(from, from + 50 * width, 0xffc0ffeeU);
+    const auto from = picture.pixels.begin() + 20 * side;
+    std::fill(from, from + 30 * side, 0xc0ffeeU);
     put(ground.machine, entries, picture);
-    ASSERT_STREQ(answer_name(ground.gpu.flush(id, {0, 100, width, 50})), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.flush(id, {0, 20, side, 30})), "OK");
     EXPECT_TRUE(screen.comes(picture));
 }
 
