@@ -9,23 +9,42 @@
 namespace vramlink {
 namespace {
 
-bool change(std::set<uint32_t> &held, uint32_t code, bool pressed)
+using Tell = void (InputSink::*)(uint32_t evdev, bool pressed);
+
+void change(std::map<uint32_t, InputSink *> &held, InputSink *sink, uint32_t code, bool pressed, Tell tell)
 {
-    return pressed ? held.insert(code).second : held.erase(code) > 0;
+    if (pressed) {
+        if (held.emplace(code, sink).second && sink)
+            (sink->*tell)(code, true);
+        return;
+    }
+    const auto found = held.find(code);
+    if (found == held.end())
+        return;
+    InputSink *told = found->second;
+    held.erase(found);
+    if (told)
+        (told->*tell)(code, false);
+}
+
+void release(std::map<uint32_t, InputSink *> &held, Tell tell)
+{
+    for (const auto &[code, told] : std::exchange(held, {})) {
+        if (told)
+            (told->*tell)(code, false);
+    }
 }
 
 } // namespace
 
 void HeldKeys::key(InputSink *sink, uint32_t evdev, bool pressed)
 {
-    if (change(keys_, evdev, pressed) && sink)
-        sink->key(evdev, pressed);
+    change(keys_, sink, evdev, pressed, &InputSink::key);
 }
 
 void HeldKeys::button(InputSink *sink, uint32_t evdev, bool pressed)
 {
-    if (change(buttons_, evdev, pressed) && sink)
-        sink->button(evdev, pressed);
+    change(buttons_, sink, evdev, pressed, &InputSink::button);
 }
 
 bool HeldKeys::control_and_alt() const
@@ -34,16 +53,17 @@ bool HeldKeys::control_and_alt() const
     return control && keys_.contains(KEY_LEFTALT);
 }
 
-void HeldKeys::release_all(InputSink *sink)
+void HeldKeys::release_all()
 {
-    for (const uint32_t key : std::exchange(keys_, {})) {
-        if (sink)
-            sink->key(key, false);
-    }
-    for (const uint32_t button : std::exchange(buttons_, {})) {
-        if (sink)
-            sink->button(button, false);
-    }
+    release(keys_, &InputSink::key);
+    release(buttons_, &InputSink::button);
+}
+
+void HeldKeys::forget(const InputSink *sink)
+{
+    const auto its = [sink](const auto &entry) { return entry.second == sink; };
+    std::erase_if(keys_, its);
+    std::erase_if(buttons_, its);
 }
 
 } // namespace vramlink

@@ -80,9 +80,13 @@ TEST_F(OneDesk, ThePointerCrossesToTheNextMonitorWithWhatIsHeld)
     desk.button(BTN_LEFT, true);
     left.heard();
     desk.move_by({200, 0, 0, 0});
-    EXPECT_EQ(left.heard(), "-30 -b0 ") << "nothing stays down behind it";
+    EXPECT_EQ(left.heard(), "") << "a window is being dragged";
     EXPECT_EQ(left.pointer, "away");
     EXPECT_EQ(right.heard(), "@0,500 ") << "as high as it was, in proportion";
+    desk.button(BTN_LEFT, false);
+    desk.key(KEY_A, false);
+    EXPECT_EQ(left.heard() + "/" + right.heard(), "-b0 -30 /")
+        << "who was told of the press is told of its end";
     press(KEY_B);
     desk.wheel(0, 1);
     EXPECT_EQ(right.heard(), "+48 -48 w0,1 ");
@@ -101,13 +105,15 @@ TEST_F(OneDesk, TheOuterEdgesHoldThePointer)
     EXPECT_EQ(right.heard(), "@799,0 ");
 }
 
-TEST_F(OneDesk, AMonitorThatGoesLetsGoAndThePointerMovesOn)
+TEST_F(OneDesk, WhereAMonitorGoesThePointerMovesOn)
 {
     desk.move_by({5000, 0, 0, 0});
     desk.key(KEY_A, true);
     right.heard();
+    desk.forget(&right.guest);
     desk.remove(right);
-    EXPECT_EQ(right.heard(), "-30 ");
+    desk.key(KEY_A, false);
+    EXPECT_EQ(right.heard(), "") << "it is gone";
     press(KEY_B);
     EXPECT_EQ(left.heard(), "+48 -48 ");
     desk.remove(left);

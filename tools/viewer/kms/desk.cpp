@@ -50,7 +50,7 @@ void Desk::remove(DeskScreen &screen)
         return;
     const auto which = static_cast<size_t>(found - screens_.begin());
     if (which == at_)
-        release_all();
+        lift_fingers();
     screens_.erase(found);
     if (which < at_ || (at_ > 0 && at_ == screens_.size()))
         at_--;
@@ -89,7 +89,6 @@ void Desk::cross(double x)
     const bool to_right = x > last(from.width) && at_ + 1 < screens_.size();
     if (!to_left && !to_right)
         return;
-    held_.release_all(sink()); // of this output; a key that is down goes up here, not there
     here()->point_away();
     const double part = from.height > 1 ? y_ / last(from.height) : 0;
     at_ = to_left ? at_ - 1 : at_ + 1;
@@ -171,7 +170,7 @@ void Desk::lift_fingers()
 
 void Desk::release_all()
 {
-    held_.release_all(sink());
+    held_.release_all();
     lift_fingers();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Desk: the monitors side by side, one pointer that moves over them, and one keyboard, which belongs to the
-// monitor that has the pointer.
+// monitor that has the pointer. What is held down stays so while the pointer crosses to another monitor.
 //
 // A guest with a tablet is told places: the pointer is ours then, and moves before the guest has heard of it.
 // A guest with a mouse is told movements, as the device made them (it has an acceleration of its own), and
@@ -56,8 +56,9 @@ class Desk {
 
     /// On the right of those that are there.
     void add(DeskScreen &screen);
-    /// What is held down on it is let go of.
     void remove(DeskScreen &screen);
+    /// As HeldKeys.
+    void forget(const InputSink *sink) { held_.forget(sink); }
 
     void key(uint32_t evdev, bool pressed);
     void button(uint32_t evdev, bool pressed);

@@ -102,6 +102,13 @@ void KmsScreen::wake()
         flip_ended();
 }
 
+void KmsScreen::set_input(InputSink *input)
+{
+    if (input_ != input)
+        owner_.desk_.forget(input_);
+    input_ = input;
+}
+
 void KmsScreen::cursor(const CursorImage &image)
 {
     if (const auto set = cursor_.set_image(image); !set)

@@ -39,7 +39,7 @@ class KmsScreen final : public Screen, public DeskScreen {
     [[nodiscard]] std::string describe() const override { return output_.describe(); }
     void add_stats(nlohmann::json &stats) const override;
     void listen(std::function<void(const std::string &)> gone) override;
-    void set_input(InputSink *input) override { input_ = input; }
+    void set_input(InputSink *input) override;
     void cursor(const CursorImage &image) override;
     void cursor_at(const CursorPlace &place) override;
 

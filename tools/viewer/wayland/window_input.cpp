@@ -58,7 +58,7 @@ struct WindowInput::Events {
         },
         [](void *own, wl_keyboard *, uint32_t, wl_surface *) {
             if (std::exchange(self(own).has_keys_, false)) {
-                self(own).held_.release_all(self(own).sink_);
+                self(own).held_.release_all();
                 self(own).grab(false);
             }
         },
@@ -126,7 +126,14 @@ WindowInput::WindowInput(WaylandConnection &connection, wl_surface *surface, Own
 
 WindowInput::~WindowInput()
 {
-    sink_ = nullptr;
+    set_sink(nullptr);
+}
+
+void WindowInput::set_sink(InputSink *sink)
+{
+    if (sink_ != sink)
+        held_.forget(sink_);
+    sink_ = sink;
 }
 
 void WindowInput::capabilities(uint32_t all)
@@ -138,7 +145,7 @@ void WindowInput::capabilities(uint32_t all)
     } else if (!keys) {
         keyboard_.reset();
         has_keys_ = false;
-        held_.release_all(sink_);
+        held_.release_all();
     }
     if ((all & WL_SEAT_CAPABILITY_TOUCH) && !touch_) {
         touch_.reset(wl_seat_get_touch(seat_.get()));

@@ -42,7 +42,7 @@ class WindowInput {
     ~WindowInput();
 
     /// Null: nobody.
-    void set_sink(InputSink *sink) { sink_ = sink; }
+    void set_sink(InputSink *sink);
     /// The pointer's picture over the window; an empty one hides it.
     void set_cursor(const CursorImage &image);
     void show_cursor(bool visible);
