@@ -5,6 +5,7 @@
 # Meson's suites leave JUnit files, the others print TAP (`ok N - name`, `not ok N - name`, `# SKIP why`).
 
 RESULTS=$OUT/test
+LANES=${VRAMLINK_LANES:-2}
 
 # suite_meson NAME BUILD_DIR OPTION...
 suite_meson() {
@@ -48,6 +49,53 @@ run_compare() {
     return $status
 }
 
+# The unit tests under sanitizers are compiled while others run.
+suite_asan() {
+    if (locked "$BUILD/lock" ensure_asan); then
+        suite_meson asan "$BUILD/asan"
+    else
+        echo "not ok 1 - the build with sanitizers" >"$RESULTS/asan.tap"
+    fi
+}
+
+# run_suite NAME: unit, asan, demo, or a script that prints TAP, by its path in the repository
+run_suite() {
+    case $1 in
+    unit) suite_meson unit "$BUILD/host" ;;
+    asan) suite_asan ;;
+    demo) suite_tap demo "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo" --seed 7 ;;
+    *) suite_tap "$(basename "$(dirname "$1")")-$(basename "$1" | sed 's/^run-//')" "$REPO/$1" ;;
+    esac
+}
+
+# in_lanes N SUITE...: N at a time, in this order. A suite waits for its machines more than it computes.
+in_lanes() {
+    local lanes=$1 running=0 suite
+    shift
+    for suite; do
+        if [ $running -ge "$lanes" ]; then
+            wait -n || true
+            running=$((running - 1))
+        fi
+        run_suite "$suite" &
+        running=$((running + 1))
+    done
+    wait
+}
+
+# The long ones first, then whatever else there is; what needs the build with sanitizers, last.
+all_suites() {
+    local script first='tests/device/run-in-lab asan tests/device/run-local unit demo tests/guest/run-linux tests/compare/run-guest'
+    local last='tests/device/run-fuzz' others=()
+    cd "$REPO" || return
+    for script in tests/{model,device,lab,guest,compare}/run-*; do
+        case " $first $last " in *" $script "*) ;; *) others+=("$script") ;; esac
+    done
+    # shellcheck disable=SC2086  # a list
+    in_lanes "$LANES" $first "${others[@]}"
+    run_suite "$last"
+}
+
 # run_tests [storm]: everything, or that suite
 run_tests() {
     case ${1:-} in
@@ -62,16 +110,8 @@ run_tests() {
     mkdir -p "$RESULTS"
     trap 'say "0 passed, 1 failed"' EXIT # a failed build is a failed test run
     run_build
-    locked "$BUILD/lock" ensure_asan
     build_kernel_modules current # the test importer
     trap - EXIT
-    suite_meson unit "$BUILD/host"
-    suite_meson asan "$BUILD/asan"
-    local script
-    for script in "$REPO"/tests/model/run-* "$REPO"/tests/device/run-* "$REPO"/tests/lab/run-* \
-        "$REPO"/tests/guest/run-* "$REPO"/tests/compare/run-*; do
-        [ -x "$script" ] && suite_tap "$(basename "$(dirname "$script")")-$(basename "$script" | sed 's/^run-//')" "$script"
-    done
-    [ -x "$REPO/tests/demo/demo" ] && suite_tap demo "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo" --seed 7
+    all_suites
     "$REPO/tests/lab/summary" "$RESULTS"
 }
