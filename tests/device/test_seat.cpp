@@ -41,7 +41,7 @@ std::string host_cursor()
 /// A firmware that stands still: QEMU passes input on to a machine that runs only.
 std::string firmware()
 {
-    const std::string path = std::filesystem::temp_directory_path() / "vramlink-halt.bin";
+    std::string path = std::filesystem::temp_directory_path() / "vramlink-halt.bin";
     constexpr char hlt = '\xf4';
     std::ofstream(path) << std::string(128 << 10, hlt);
     return path;

@@ -56,6 +56,7 @@ Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environme
         environment.emplace_back("LIBSEAT_BACKEND=builtin");
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char *> argv;
+    argv.reserve(words.size() + 1);
     for (auto &word : words)
         argv.push_back(word.data());
     argv.push_back(nullptr);
