@@ -16,6 +16,10 @@
 namespace vramlink {
 namespace {
 
+/// Extents between the one that is copied and the one that is fetched. One is too late where a page's walk
+/// through the tables takes as long as its copy.
+constexpr size_t fetched_ahead = 2;
+
 struct Span {
     uint64_t begin = std::numeric_limits<uint64_t>::max();
     uint64_t end = 0;
@@ -133,9 +137,9 @@ bool CopiedView::read(const Part &part, bool stream) noexcept
         std::memcpy(part.to, from, part.length);
         return true;
     }
-    const bool last = part.extent + 1 == memory_.extents().size();
+    const size_t soon = part.extent + fetched_ahead;
     stream_copy(part.to, from, part.length,
-                last ? nullptr : address_of(memory_.extents()[part.extent + 1], 0));
+                soon < memory_.extents().size() ? address_of(memory_.extents()[soon], 0) : nullptr);
     return true;
 }
 

@@ -17,7 +17,7 @@ namespace vramlink {
 /// From this many bytes on it pays; what is smaller is read again soon, and better found in the caches.
 inline constexpr uint64_t stream_copy_from = 1 << 20;
 
-/// memcpy() past the caches. @p next is what will be copied after it, or null: it is fetched ahead, a page of
+/// memcpy() past the caches. @p next is what will be copied soon, or null: it is fetched ahead, a page of
 /// it at most. stream_copy_end() must follow the last one. Plain memcpy() where the processor has no such
 /// stores, or where the addresses are not a multiple of 16.
 void stream_copy(std::byte *to, const std::byte *from, uint64_t length, const std::byte *next) noexcept;

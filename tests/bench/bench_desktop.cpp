@@ -45,13 +45,14 @@ double cpu_us(pid_t pid)
     return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
 }
 
-/// Two buffers in VRAM, in single pages; the first one is on the screen.
+/// Two buffers in VRAM, in single pages, with another picture each; the first one is on the screen.
 void make_buffers(Desk &desk, FrameSize size)
 {
     const std::uint64_t vram = desk.map_vram();
     for (std::uint32_t id = 1; id <= 2; id++) {
         const std::uint64_t from = vram + (id - 1) * (std::uint64_t{bar_mebibytes / 2} << 20);
         const auto entries = scattered(from, size.pages(), id);
+        put(desk.machine, entries, paint(size.width, size.height, id));
         desk.run({create_blob_bytes(id, size.bytes(), static_cast<std::uint32_t>(entries.size()), entries)});
     }
     desk.run({set_scanout_bytes(1, size), flush_bytes(1, size)});
