@@ -39,7 +39,7 @@ class PropertyBlob {
 };
 
 /// As the kernel wants it: edges, of which the right and the lower one are outside.
-drm_mode_rect clip_of(const FrameDamage &damage)
+drm_mode_rect clip_of(const Rect &damage)
 {
     const auto edge = [](uint64_t at) {
         return static_cast<int32_t>(std::min<uint64_t>(at, std::numeric_limits<int32_t>::max()));
@@ -55,16 +55,11 @@ Result<std::unique_ptr<AtomicPipe>> AtomicPipe::open(DrmDevice &device, uint32_t
     std::vector<PlaneInfo> planes;
     if (!device.is_atomic() || device.api().get_primary_planes(device.fd(), &planes) < 0)
         return fail(EOPNOTSUPP, "no atomic mode setting");
-    // A CRTC's own primary plane is the one that no other can have, where there is a choice.
-    const auto fits = [crtc](const PlaneInfo &plane) {
-        return std::ranges::count(plane.possible_crtcs, crtc) > 0;
-    };
-    std::erase_if(planes, [&](const PlaneInfo &plane) { return !fits(plane); });
-    std::ranges::stable_sort(planes, {}, [](const PlaneInfo &plane) { return plane.possible_crtcs.size(); });
-    std::unique_ptr<AtomicPipe> pipe(new AtomicPipe(device, crtc));
-    if (planes.empty() || planes.front().possible_crtcs.size() > 1)
+    const auto own = std::ranges::find(planes, std::vector{crtc}, &PlaneInfo::possible_crtcs);
+    if (own == planes.end())
         return fail(EOPNOTSUPP, "no primary plane of its own");
-    pipe->plane_ = planes.front().id;
+    std::unique_ptr<AtomicPipe> pipe(new AtomicPipe(device, crtc));
+    pipe->plane_ = own->id;
     pipe->of_crtc_ = pipe->properties_of(crtc);
     pipe->of_plane_ = pipe->properties_of(pipe->plane_);
     for (const char *name :
@@ -121,13 +116,13 @@ int AtomicPipe::set_mode(uint32_t connector, uint32_t framebuffer, const drmMode
 {
     int r = commit_mode(connector, framebuffer, mode);
     if (r < 0) // a connector that another CRTC has, for one: SetCrtc takes it away from there
-        r = fallback_->set_mode(connector, framebuffer, mode);
+        r = legacy_.set_mode(connector, framebuffer, mode);
     if (r == 0)
         connector_ = connector;
     return r;
 }
 
-int AtomicPipe::flip(uint32_t framebuffer, const FrameDamage &damage, uint64_t cookie)
+int AtomicPipe::flip(uint32_t framebuffer, const Rect &damage, uint64_t cookie)
 {
     AtomicRequest request;
     request.cookie = cookie;

@@ -5,7 +5,7 @@
 #ifndef VRAMLINK_HW_PRIME_ATOMIC_PIPE_HPP
 #define VRAMLINK_HW_PRIME_ATOMIC_PIPE_HPP
 
-#include "hw/prime/kms_pipe.hpp"
+#include "hw/prime/legacy_pipe.hpp"
 
 #include <map>
 #include <memory>
@@ -15,18 +15,16 @@ namespace vramlink {
 
 class AtomicPipe final : public KmsPipe {
   public:
-    /// EOPNOTSUPP: the driver is not atomic, or has no primary plane for @p crtc.
+    /// EOPNOTSUPP: the driver is not atomic, or @p crtc has no primary plane of its own.
     static Result<std::unique_ptr<AtomicPipe>> open(DrmDevice &device, uint32_t crtc);
-    /// Asked when a commit is refused.
-    void set_fallback(std::unique_ptr<KmsPipe> pipe) { fallback_ = std::move(pipe); }
 
     [[nodiscard]] const char *name() const override { return "atomic"; }
     int set_mode(uint32_t connector, uint32_t framebuffer, const drmModeModeInfo &mode) override;
-    int flip(uint32_t framebuffer, const FrameDamage &damage, uint64_t cookie) override;
+    int flip(uint32_t framebuffer, const Rect &damage, uint64_t cookie) override;
 
   private:
     using Properties = std::map<std::string, uint32_t>;
-    AtomicPipe(DrmDevice &device, uint32_t crtc) : device_(device), crtc_(crtc) {}
+    AtomicPipe(DrmDevice &device, uint32_t crtc) : device_(device), crtc_(crtc), legacy_(device, crtc) {}
     [[nodiscard]] Properties properties_of(uint32_t object) const;
     int commit_mode(uint32_t connector, uint32_t framebuffer, const drmModeModeInfo &mode);
 
@@ -34,7 +32,7 @@ class AtomicPipe final : public KmsPipe {
     uint32_t crtc_, plane_ = 0;
     Properties of_crtc_, of_plane_;
     uint32_t connector_ = 0; ///< whom we have set a mode for; 0: nobody
-    std::unique_ptr<KmsPipe> fallback_;
+    LegacyPipe legacy_;      ///< asked when the commit of a mode is refused
 };
 
 } // namespace vramlink

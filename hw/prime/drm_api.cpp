@@ -77,16 +77,33 @@ ConnectorInfo describe(int fd, const drmModeRes &resources, const drmModeConnect
     return info;
 }
 
-/// DRM_PLANE_TYPE_*, which is an immutable property; nullopt where a plane has none.
-std::optional<uint64_t> plane_type(int fd, uint32_t plane)
+struct Property {
+    uint32_t id = 0;
+    uint64_t value = 0;
+};
+
+/// By name. nullopt: errno tells why.
+std::optional<std::map<std::string, Property>> properties_of(int fd, uint32_t object)
 {
-    const PropertiesPtr all(drmModeObjectGetProperties(fd, plane, DRM_MODE_OBJECT_PLANE));
-    for (uint32_t i = 0; all && i < all->count_props; i++) {
+    const PropertiesPtr all(drmModeObjectGetProperties(fd, object, DRM_MODE_OBJECT_ANY));
+    if (!all)
+        return std::nullopt;
+    std::map<std::string, Property> found;
+    for (uint32_t i = 0; i < all->count_props; i++) {
         const PropertyPtr property(drmModeGetProperty(fd, all->props[i]));
-        if (property && std::strcmp(property->name, "type") == 0)
-            return all->prop_values[i];
+        if (property)
+            found[property->name] = {property->prop_id, all->prop_values[i]};
     }
-    return std::nullopt;
+    return found;
+}
+
+bool is_primary(int fd, uint32_t plane)
+{
+    const auto properties = properties_of(fd, plane);
+    if (!properties)
+        return false;
+    const auto type = properties->find("type");
+    return type != properties->end() && type->second.value == DRM_PLANE_TYPE_PRIMARY;
 }
 
 /// Walks the kernel's event records; drm_event.length covers header and payload.
@@ -220,7 +237,7 @@ class Libdrm final : public DrmApi {
         std::vector<PlaneInfo> found;
         for (uint32_t i = 0; i < planes->count_planes; i++) {
             const PlanePtr plane(drmModeGetPlane(fd, planes->planes[i]));
-            if (plane && plane_type(fd, plane->plane_id) == DRM_PLANE_TYPE_PRIMARY)
+            if (plane && is_primary(fd, plane->plane_id))
                 found.push_back({plane->plane_id, crtcs_of_mask(*resources, plane->possible_crtcs)});
         }
         *out = std::move(found);
@@ -229,16 +246,12 @@ class Libdrm final : public DrmApi {
 
     int get_properties(int fd, uint32_t object, std::map<std::string, uint32_t> *out) override
     {
-        const PropertiesPtr all(drmModeObjectGetProperties(fd, object, DRM_MODE_OBJECT_ANY));
-        if (!all)
+        const auto properties = properties_of(fd, object);
+        if (!properties)
             return -errno;
-        std::map<std::string, uint32_t> found;
-        for (uint32_t i = 0; i < all->count_props; i++) {
-            const PropertyPtr property(drmModeGetProperty(fd, all->props[i]));
-            if (property)
-                found[property->name] = property->prop_id;
-        }
-        *out = std::move(found);
+        out->clear();
+        for (const auto &[name, property] : *properties)
+            (*out)[name] = property.id;
         return 0;
     }
 

@@ -78,8 +78,7 @@ Result<void> KmsCard::wake()
         if (const auto lit = output->wake(); !lit && all)
             all = lit;
     }
-    const auto found = rescan();
-    return all ? found : all;
+    return all;
 }
 
 Result<void> KmsCard::rescan()

@@ -35,8 +35,8 @@ class KmsCard {
     /// To be called when the device's fd is readable. The outputs whose pending flip has ended.
     Result<std::vector<KmsOutput *>> read_events();
 
-    /// As KmsOutput's, for every output; monitors that come meanwhile are found when it wakes. The error is
-    /// the first one.
+    /// As KmsOutput's, for every output. A rescan() meanwhile does nothing: another one is due when it wakes.
+    /// The error is the first one.
     void sleep();
     Result<void> wake();
 

@@ -56,7 +56,7 @@ KmsOutput::Screen KmsOutput::screen() const
     return {preferred.hdisplay, preferred.vdisplay, connector_.width_mm, connector_.height_mm};
 }
 
-KmsOutput::Seen KmsOutput::seen() const
+Extent2 KmsOutput::seen() const
 {
     return {std::min<uint32_t>(frame_.width, mode_.hdisplay),
             std::min<uint32_t>(frame_.height, mode_.vdisplay)};
@@ -84,7 +84,7 @@ Result<void> KmsOutput::set(const Frame &frame, const drmModeModeInfo &mode)
     return {};
 }
 
-Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer, const FrameDamage &damage)
+Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer, const Rect &damage)
 {
     const Frame frame = frame_of(buffer);
     const auto mode = mode_for(connector_, frame.width, frame.height);
@@ -99,7 +99,7 @@ Result<KmsOutput::Shown> KmsOutput::show(const ShownBuffer &buffer, const FrameD
     if (frame.fourcc == frame_.fourcc && same_mode(*mode, mode_)) {
         const uint64_t cookie = device_.next_cookie();
         const bool again = frame.framebuffer == frame_.framebuffer;
-        const int r = pipe_->flip(frame.framebuffer, again ? damage : FrameDamage{}, cookie);
+        const int r = pipe_->flip(frame.framebuffer, again ? damage : Rect{}, cookie);
         if (r == 0) {
             pending_cookie_ = cookie;
             frame_ = frame;

@@ -17,6 +17,7 @@
 #define VRAMLINK_HW_PRIME_KMS_OUTPUT_HPP
 
 #include "hw/prime/dumb_buffer.hpp"
+#include "hw/prime/extent2.hpp"
 #include "hw/prime/kms_pipe.hpp"
 #include "hw/prime/mode_choice.hpp"
 #include "hw/prime/prime_importer.hpp"
@@ -42,7 +43,7 @@ class KmsOutput {
     /// Shows @p buffer, which must stay alive while it is on the screen or pending. @p damage: what has
     /// changed since it was shown last. The error carries the kernel's errno; the screen then shows what it
     /// showed before.
-    Result<Shown> show(const ShownBuffer &buffer, const FrameDamage &damage = {});
+    Result<Shown> show(const ShownBuffer &buffer, const Rect &damage = {});
 
     /// Shows the neutral frame and returns when it is on the screen; a pending flip is forgotten. After
     /// success no earlier buffer is in use by the hardware.
@@ -76,10 +77,7 @@ class KmsOutput {
     };
     [[nodiscard]] Screen screen() const;
     /// What is seen of the frame: from its upper left corner on, as much as the mode has.
-    struct Seen {
-        uint32_t width, height; ///< pixels
-    };
-    [[nodiscard]] Seen seen() const;
+    [[nodiscard]] Extent2 seen() const; ///< pixels
     [[nodiscard]] std::string describe() const;
 
   private:

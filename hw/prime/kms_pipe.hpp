@@ -13,17 +13,12 @@
 #define VRAMLINK_HW_PRIME_KMS_PIPE_HPP
 
 #include "hw/prime/drm_device.hpp"
+#include "hw/prime/rect.hpp"
 
 #include <cstdint>
 #include <memory>
 
 namespace vramlink {
-
-/// A part of a frame, in its pixels. Empty: all of it.
-struct FrameDamage {
-    uint32_t x = 0, y = 0, width = 0, height = 0;
-    [[nodiscard]] bool empty() const { return width == 0 || height == 0; }
-};
 
 class KmsPipe {
   public:
@@ -37,8 +32,9 @@ class KmsPipe {
     /// Returns when @p framebuffer is on the screen.
     virtual int set_mode(uint32_t connector, uint32_t framebuffer, const drmModeModeInfo &mode) = 0;
     /// In the mode that is set, and with a framebuffer of the same format. The device's event carries
-    /// @p cookie. @p damage: since the last frame, which was this framebuffer.
-    virtual int flip(uint32_t framebuffer, const FrameDamage &damage, uint64_t cookie) = 0;
+    /// @p cookie. @p damage: since the last frame, which was this framebuffer;
+    /// empty: everything.
+    virtual int flip(uint32_t framebuffer, const Rect &damage, uint64_t cookie) = 0;
 };
 
 } // namespace vramlink

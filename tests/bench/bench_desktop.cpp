@@ -2,10 +2,9 @@
 //
 // A guest's desktop in use: what a frame costs the host, and how long it takes to the screen.
 //
-// - A guest flips between two buffers in VRAM, 60 times a second. CPU time of QEMU and of whoever shows it,
-// for
-//   each frame: a vramlink-viewer on KMS, which copies nothing, and QEMU's VNC server with a viewer that
-//   takes all it can get; beside the CPU time of one memcpy of the frame.
+// - A guest flips between two buffers in VRAM, 60 times a second. CPU time for each frame, of QEMU and of
+//   whoever shows it: a vramlink-viewer on KMS, which copies nothing, and QEMU's VNC server with a viewer
+//   that takes all it can get; beside the CPU time of one memcpy of the frame.
 // - A guest repaints a buffer in its RAM. From the doorbell of its RESOURCE_FLUSH to the viewer's page flip:
 //   our device and QEMU's own, with the same viewer.
 //
@@ -13,7 +12,7 @@
 
 #include "tests/bench/desk.hpp"
 #include "tests/bench/timeline.hpp"
-#include "tests/device/rfb.hpp"
+#include "tests/device/rfb_watcher.hpp"
 #include "tests/device/viewer.hpp"
 
 #include <atomic>
@@ -94,10 +93,11 @@ void shared_with_a_viewer(FrameSize size, int frames, const std::string &name, M
     const int before = flipped();
     const double qemu = cpu_us(desk.machine.pid()), shower = cpu_us(viewer.pid());
     const double seconds = flip(desk, size, frames);
-    measures.set(name + "/shared/qemu_us", (cpu_us(desk.machine.pid()) - qemu) / frames);
-    measures.set(name + "/shared/viewer_us", (cpu_us(viewer.pid()) - shower) / frames);
-    measures.set(name + "/shared/both_us",
-                 (cpu_us(desk.machine.pid()) - qemu + cpu_us(viewer.pid()) - shower) / frames);
+    const double qemu_us = (cpu_us(desk.machine.pid()) - qemu) / frames;
+    const double viewer_us = (cpu_us(viewer.pid()) - shower) / frames;
+    measures.set(name + "/shared/qemu_us", qemu_us);
+    measures.set(name + "/shared/viewer_us", viewer_us);
+    measures.set(name + "/shared/both_us", qemu_us + viewer_us);
     measures.set(name + "/shared/hz", frames / seconds);
     require(viewer.says([&](const Json &now) {
         return now["frames_flipped"].get<int>() - before >= frames;
@@ -105,53 +105,24 @@ void shared_with_a_viewer(FrameSize size, int frames, const std::string &name, M
             "the viewer flips nothing");
     measures.set(name + "/shared/frames", frames);
     measures.set(name + "/shared/lost", frames - (flipped() - before));
-    const auto &stats = viewer.stats();
-    measures.set(name + "/shared/copied", stats["bytes_copied"].get<double>());
+    measures.set(name + "/shared/copied", viewer.stats()["bytes_copied"].get<double>());
 }
-
-/// A VNC viewer that asks for the next frame as soon as it has one.
-class Taker {
-  public:
-    explicit Taker(const std::string &socket) : client_(socket)
-    {
-        require(client_.connected(), "no VNC server");
-        client_.request(false);
-        thread_ = std::thread([this] {
-            while (client_.connected() && client_.update()) {
-                frames++;
-                client_.request(true);
-            }
-        });
-    }
-    ~Taker()
-    {
-        client_.hang_up();
-        thread_.join();
-    }
-    Taker(const Taker &) = delete;
-    Taker &operator=(const Taker &) = delete;
-
-    std::atomic<int> frames{0};
-
-  private:
-    Rfb client_;
-    std::thread thread_;
-};
 
 void over_vnc(FrameSize size, int frames, const std::string &name, Measures &measures)
 {
     const std::string socket = Rfb::new_socket();
     Desk desk(with_vram("none" + Rfb::server_argument(socket)), false);
     make_buffers(desk, size);
-    Taker taker(socket);
-    require(eventually([&] { return taker.frames > 0; }), "VNC shows nothing");
+    std::atomic<int> updates{0};
+    const RfbWatcher viewer(socket, [&](const Picture &) { updates++; });
+    require(eventually([&] { return updates > 0; }), "VNC shows nothing");
     (void)flip(desk, size, hz);
-    const int before = taker.frames;
+    const int before = updates;
     const double qemu = cpu_us(desk.machine.pid());
     const double seconds = flip(desk, size, frames);
     measures.set(name + "/vnc/qemu_us", (cpu_us(desk.machine.pid()) - qemu) / frames);
     measures.set(name + "/vnc/hz", frames / seconds);
-    measures.set(name + "/vnc/updates", taker.frames - before);
+    measures.set(name + "/vnc/updates", updates - before);
 }
 
 /// From one buffer to another of ordinary memory, touched before.

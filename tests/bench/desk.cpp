@@ -139,7 +139,7 @@ int main(int argc, char **argv)
         bench_first_frame(measures);
     if (only == "revoke") // needs a viewer and another GPU: a run of its own (revoke-in-lab.sh)
         bench_revocation(measures);
-    if (only == "desktop") // the same (desktop-in-lab.sh)
+    if (only == "desktop") // a viewer, too, and a display that imports
         bench_desktop(measures);
     return testing::UnitTest::GetInstance()->Failed() ? 1 : 0;
 }

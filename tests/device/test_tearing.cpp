@@ -9,7 +9,7 @@
 
 #include "tests/device/consumer.hpp"
 #include "tests/device/painter.hpp"
-#include "tests/device/rfb.hpp"
+#include "tests/device/rfb_watcher.hpp"
 
 #include <gtest/gtest.h>
 
@@ -104,41 +104,28 @@ TEST(Tearing, DbusSurfaces)
     EXPECT_EQ(reading_consumer_report(fast.get()).dmabufs, 0);
 }
 
-/// A VNC viewer that asks for the next frame as soon as it has one, on a thread of its own.
+/// What a VNC viewer saw.
 class Watcher {
   public:
-    explicit Watcher(const std::string &socket) : client_(socket)
+    explicit Watcher(const std::string &socket) : viewer_(socket, [this](const Picture &seen) { note(seen); })
     {
-        client_.request(false);
-        thread_ = std::thread([this] { watch(); });
     }
-    ~Watcher()
-    {
-        client_.hang_up();
-        thread_.join();
-    }
-    Watcher(const Watcher &) = delete;
-    Watcher &operator=(const Watcher &) = delete;
 
     std::atomic<int> frames{0}, mixed{0};
     std::atomic<std::uint32_t> last{0};
 
   private:
-    void watch()
+    void note(const Picture &seen)
     {
-        while (client_.connected() && client_.update()) {
-            const auto &pixels = client_.picture().pixels;
-            const bool whole = std::all_of(pixels.begin(), pixels.end(),
-                                           [&](std::uint32_t pixel) { return pixel == pixels[0]; });
-            frames++;
-            mixed += whole ? 0 : 1;
-            last = pixels.empty() ? 0 : pixels.back();
-            client_.request(true);
-        }
+        const auto &pixels = seen.pixels;
+        const bool whole = std::all_of(pixels.begin(), pixels.end(),
+                                       [&](std::uint32_t pixel) { return pixel == pixels[0]; });
+        frames++;
+        mixed += whole ? 0 : 1;
+        last = pixels.empty() ? 0 : pixels.back();
     }
 
-    Rfb client_;
-    std::thread thread_;
+    RfbWatcher viewer_;
 };
 
 TEST(Tearing, Vnc)

@@ -11,6 +11,7 @@
 #include "hw/prime/cursor_image.hpp"
 #include "hw/prime/frame_layout.hpp"
 #include "hw/prime/frame_queue.hpp"
+#include "hw/prime/rect.hpp"
 #include "vramlink/unique_fd.hpp"
 
 #include <cstdint>
@@ -30,10 +31,6 @@ enum class PixelFormat : uint32_t {
     r8g8b8x8 = 0x20090888,
     r8g8b8a8 = 0x20098888,
     r5g6b5 = 0x10020565,
-};
-
-struct Rect {
-    uint32_t x = 0, y = 0, width = 0, height = 0; ///< pixels
 };
 
 /// Pixels in memory. data covers (height - 1) * stride + one row; stride covers a row.

@@ -18,15 +18,10 @@ namespace {
 /// not updated until the guest draws again.
 constexpr int64_t update_overdue_us = 100'000;
 
-bool is_empty(const Rect &rect)
-{
-    return rect.width == 0 || rect.height == 0;
-}
-
 /// The smallest rectangle that holds both. An empty one stands for everything.
 Rect together(const Rect &a, const Rect &b)
 {
-    if (is_empty(a) || is_empty(b))
+    if (a.empty() || b.empty())
         return {};
     const uint32_t x = std::min(a.x, b.x), y = std::min(a.y, b.y);
     const uint64_t right = std::max(uint64_t{a.x} + a.width, uint64_t{b.x} + b.width);

@@ -2,10 +2,7 @@
 //
 // Presenter: what the screen shows and what is held, from the first frame to the last.
 
-#include "tests/unit/prime/fake_drm.hpp"
-#include "tools/viewer/kms/screen.hpp"
-#include "tools/viewer/log.hpp"
-#include "tools/viewer/presenter.hpp"
+#include "tests/unit/prime/presented.hpp"
 #include "tools/viewer/stats.hpp"
 
 #include <drm_fourcc.h>
@@ -18,57 +15,6 @@
 
 namespace vramlink::test {
 namespace {
-
-class Presented : public ::testing::Test {
-  protected:
-    void SetUp() override
-    {
-        Log::level = LogLevel::error;
-        device = *DrmDevice::open(drm, "/dev/dri/card0");
-        card = *KmsCard::open(*device);
-        screens = std::make_unique<KmsScreens>(*card);
-        screen = *screens->make();
-        presenter = std::make_unique<Presenter>(*screen, [this](const std::string &why) { reason = why; });
-        presenter->connected();
-        idle = drm.framebuffers;
-    }
-    void TearDown() override
-    {
-        presenter.reset();
-        screen.reset();
-        screens.reset();
-        card.reset();
-        EXPECT_EQ(drm.handles.size(), 0U);
-        EXPECT_EQ(drm.framebuffers.size(), 0U);
-        EXPECT_EQ(drm.mappings.size(), 0U);
-        EXPECT_EQ(drm.bad_closes, 0);
-    }
-    DmabufFrame frame_of(int dmabuf) const
-    {
-        return {UniqueFd(fcntl(dmabuf, F_DUPFD_CLOEXEC, 0)),
-                {1024, 768, 4096, 0, DRM_FORMAT_XRGB8888, 0},
-                false,
-                false};
-    }
-    void show(int dmabuf, bool still = false)
-    {
-        DmabufFrame frame = frame_of(dmabuf);
-        frame.still = still;
-        presenter->scanout_dmabuf(std::move(frame));
-        presenter->update_dmabuf({}, Completion([this] { ++answered; }));
-    }
-
-    FakeDrm drm;
-    std::unique_ptr<DrmDevice> device;
-    std::unique_ptr<KmsCard> card;
-    std::unique_ptr<KmsScreens> screens;
-    std::unique_ptr<Screen> screen;
-    std::unique_ptr<Presenter> presenter;
-    std::map<uint32_t, uint64_t> idle;
-    std::string reason;
-    int answered = 0;
-    const UniqueFd a{fake_dmabuf(4096 * 768)}, b{fake_dmabuf(4096 * 768)}, c{fake_dmabuf(4096 * 768)};
-};
 
 TEST_F(Presented, SixtyFramesOfThreeBuffersAreThreeImports)
 {
@@ -83,46 +29,6 @@ TEST_F(Presented, SixtyFramesOfThreeBuffersAreThreeImports)
     EXPECT_EQ(presenter->counters().bytes_copied, 0U);
     EXPECT_EQ(drm.imports, 3);
     EXPECT_EQ(presenter->showing(), Presenter::Showing::dmabuf);
-}
-
-TEST_F(Presented, WhileAnotherProgramDrivesTheDeviceTheGuestGoesOnByTheClock)
-{
-    show(a.get());
-    ASSERT_TRUE(screens->read_events());
-    show(b.get()); // its flip is under way
-    screens->sleep();
-    drm.set_crtc_error = drm.page_flip_error = EACCES;
-    drm.calls.clear();
-    EXPECT_EQ(screen->patience_us(), 100'000);
-    ASSERT_TRUE(screen->give_up()) << "counts as shown";
-    screen->on_visible();
-    EXPECT_EQ(answered, 2);
-    show(c.get());
-    EXPECT_EQ(drm.calls, std::vector<std::string>{}) << "nothing is asked of the device";
-    drm.set_crtc_error = drm.page_flip_error = 0;
-    screens->wake();
-    EXPECT_EQ(answered, 3) << "what was pending is on the screen";
-    EXPECT_EQ(drm.framebuffers.at(drm.crtc.framebuffer), drm.framebuffers.rbegin()->second);
-    show(a.get());
-    ASSERT_TRUE(screens->read_events());
-    EXPECT_EQ(answered, 4);
-    EXPECT_EQ(presenter->counters().flips_failed, 0U);
-}
-
-TEST_F(Presented, WhatIsTakenAwayWhileAsleepIsGoneWhenItWakes)
-{
-    show(a.get());
-    ASSERT_TRUE(screens->read_events());
-    screens->sleep();
-    drm.set_crtc_error = EACCES;
-    presenter->disable();
-    EXPECT_EQ(drm.framebuffers, idle) << "the imports end whoever drives the device";
-    drm.set_crtc_error = 0;
-    screens->wake();
-    EXPECT_EQ(drm.crtc.framebuffer, idle.begin()->first);
-    show(b.get());
-    ASSERT_TRUE(screens->read_events());
-    EXPECT_EQ(answered, 2);
 }
 
 TEST_F(Presented, DisableShowsNeutralFirstThenLetsGoOfEverything)

@@ -14,7 +14,7 @@
 #ifndef VRAMLINK_TOOLS_VIEWER_KMS_DESK_HPP
 #define VRAMLINK_TOOLS_VIEWER_KMS_DESK_HPP
 
-#include "tools/viewer/extent2.hpp"
+#include "hw/prime/extent2.hpp"
 #include "tools/viewer/held_keys.hpp"
 #include "tools/viewer/input_sink.hpp"
 #include "tools/viewer/whole_units.hpp"

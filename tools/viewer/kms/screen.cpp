@@ -44,7 +44,7 @@ Result<std::unique_ptr<Canvas>> KmsScreen::make_canvas(uint32_t width, uint32_t 
 Result<Screen::Shown> KmsScreen::show(const FrameRef &frame, const Rect &damage)
 {
     const auto &buffer = static_cast<const ShownBuffer &>(*frame); // our own make, see show()
-    const auto shown = output_.show(buffer, {damage.x, damage.y, damage.width, damage.height});
+    const auto shown = output_.show(buffer, damage);
     if (!shown)
         return std::unexpected(shown.error());
     in_flight_ = *shown == KmsOutput::Shown::pending;
@@ -126,12 +126,6 @@ void KmsScreen::cursor_at(const CursorPlace &place)
     show_cursor();
 }
 
-Extent2 KmsScreen::seen() const
-{
-    const auto seen = output_.seen();
-    return {seen.width, seen.height};
-}
-
 void KmsScreen::point_at(int x, int y)
 {
     away_ = false;
@@ -164,7 +158,7 @@ void KmsScreens::wake()
         Log::error("{}", lit.error().text);
     for (const auto &[output, screen] : screens_)
         screen->wake();
-    on_plugged();
+    plugged(); // or was, meanwhile
 }
 
 KmsScreens::~KmsScreens()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // KmsScreen: a KMS output as a Screen. Flips pace the guest; while another program drives the device a clock
-// does, ten frames a second. KmsScreens makes them, one for each monitor of a
-// device, hands out the device's events, and follows monitors that are plugged and unplugged.
+// does, ten frames a second. KmsScreens makes them, one for each monitor of a device, hands out the device's
+// events, and follows monitors that are plugged and unplugged.
 
 #ifndef VRAMLINK_TOOLS_VIEWER_KMS_SCREEN_HPP
 #define VRAMLINK_TOOLS_VIEWER_KMS_SCREEN_HPP
@@ -44,7 +44,7 @@ class KmsScreen final : public Screen, public DeskScreen {
     void cursor_at(const CursorPlace &place) override;
 
     [[nodiscard]] InputSink *input() const override { return input_; }
-    [[nodiscard]] Extent2 seen() const override;
+    [[nodiscard]] Extent2 seen() const override { return output_.seen(); }
     void point_at(int x, int y) override;
     void point_away() override;
 

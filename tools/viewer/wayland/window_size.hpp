@@ -8,7 +8,7 @@
 #ifndef VRAMLINK_TOOLS_VIEWER_WAYLAND_WINDOW_SIZE_HPP
 #define VRAMLINK_TOOLS_VIEWER_WAYLAND_WINDOW_SIZE_HPP
 
-#include "tools/viewer/extent2.hpp"
+#include "hw/prime/extent2.hpp"
 
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-#ifndef VRAMLINK_TOOLS_VIEWER_EXTENT2_HPP
-#define VRAMLINK_TOOLS_VIEWER_EXTENT2_HPP
+#ifndef VRAMLINK_HW_PRIME_EXTENT2_HPP
+#define VRAMLINK_HW_PRIME_EXTENT2_HPP
 
 #include <cstdint>
 
