@@ -33,8 +33,11 @@ ensure_build() {
     step "build-$name" "built build/$name" ninja -j "$JOBS" -C "$BUILD/$name" $targets
 }
 
-ensure_builds() { # ensure_builds TARGETS_OF_HOST
+ensure_host() { # ensure_host TARGETS
     ensure_build host "$1" "$HEADERS/host/target.ini" "-Dqemu_headers=$HEADERS/host"
+}
+
+ensure_plugin_for_lab() {
     ensure_build lab all "$HEADERS/lab/target.ini" "-Dqemu_headers=$HEADERS/lab" -Dtests=false -Dviewer=disabled
 }
 
@@ -43,7 +46,24 @@ ensure_asan() {
         -Db_lundef=false -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Dviewer=disabled "-Dqemu_headers=$HEADERS/host"
 }
 
-run_build() { # run_build [TARGETS_OF_HOST]
-    ensure_setup
-    locked "$BUILD/lock" ensure_builds "${1:-all}"
+build_lab_side() { # build_lab_side [CMD...]
+    locked "$CACHE/lock" set_up_lab
+    [ $# -eq 0 ] || "$@"
+    locked "$BUILD/lab.lock" ensure_plugin_for_lab
+}
+
+# run_build [TARGETS_OF_HOST [CMD...]]: CMD needs the lab only. The lab's side waits for downloads, the compiler for
+# nobody: one beside the other.
+run_build() {
+    local targets=${1:-all} status=0
+    [ $# -eq 0 ] || shift
+    locked "$CACHE/lock" set_up_host
+    beside build_lab_side "$@"
+    set +e # and a subshell without `||`, so that errexit stays in force inside
+    (set -e; locked "$BUILD/lock" ensure_host "$targets")
+    status=$?
+    set -e
+    [ $status -eq 0 ] || end_beside
+    wait "${BESIDE[-1]}" || status=$?
+    [ $status -eq 0 ] || exit $status
 }

@@ -27,15 +27,14 @@ progress() {
 }
 
 # step NAME DONE_TEXT CMD...: runs CMD with its output in a log, then prints one line with its time.
-# On failure the end of the log is shown and the script ends. CMD may set STEP_NOTE in a file:
-# `note TEXT` appends it to the line.
+# On failure the end of the log is shown and the script ends. In CMD, `note TEXT` appends to the line.
 step() {
-    local name=$1 text=$2 start log status=0
+    local STEP=$1 text=$2 start log status=0
     shift 2
     mkdir -p "$LOGS"
-    log=$LOGS/$name.log
+    log=$LOGS/$STEP.log
     start=$(now_ms)
-    rm -f "$LOGS/.note"
+    rm -f "$LOGS/.note-$STEP"
     # A subshell without `||`, so that errexit stays in force inside CMD.
     set +e
     (set -e; "$@") >"$log" 2>&1 </dev/null
@@ -46,12 +45,29 @@ step() {
         tail -n 30 "$log" | sed 's/^/    /'
         exit 1
     fi
-    [ -e "$LOGS/.note" ] && text="$text ($(cat "$LOGS/.note"))"
-    rm -f "$LOGS/.note"
+    [ -e "$LOGS/.note-$STEP" ] && text="$text ($(cat "$LOGS/.note-$STEP"))"
+    rm -f "$LOGS/.note-$STEP"
     progress "$start" "$text"
 }
 
-note() { printf '%s' "$*" >"$LOGS/.note"; }
+note() { printf '%s' "$*" >"$LOGS/.note-$STEP"; }
+
+# beside CMD...: CMD in the background. A shell lets its background jobs ignore Ctrl-C; a job with a process group of
+# its own is ended by end_beside().
+BESIDE=()
+beside() {
+    trap 'end_beside; trap - INT; kill -INT $$' INT
+    trap 'end_beside; trap - TERM; kill -TERM $$' TERM
+    set -m
+    "$@" </dev/null &
+    set +m
+    BESIDE+=($!)
+}
+
+end_beside() {
+    local pid
+    for pid in "${BESIDE[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+}
 
 # Stamps: a step is done when its stamp holds the same key, a digest of all that the step depends on.
 digest() { sha256sum | cut -c1-32; } # of the standard input

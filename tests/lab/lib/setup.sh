@@ -117,17 +117,21 @@ ensure_headers() {
     stamp "$HEADERS/$which.stamp" "$key"
 }
 
-ensure_all_headers() {
-    local root=$LAB/root
+# What this machine's side of the build needs: the packages, and the headers of its QEMU.
+set_up_host() {
+    ensure_packages
     ensure_headers host "$(command -v qemu-system-x86_64)" "$(installed_version qemu-system-x86)"
+}
+
+# The host in a box, and the headers of its QEMU.
+set_up_lab() {
+    local root=$LAB/root
+    ensure_lab current
     ensure_headers lab "$root/usr/bin/qemu-system-x86_64" "$(chroot_version "$root" qemu-system-x86)" \
         --library-path "$root/usr/lib/x86_64-linux-gnu"
 }
 
-ensure_setup() { locked "$CACHE/lock" set_up; }
-
-set_up() {
-    ensure_packages
-    ensure_lab current
-    ensure_all_headers
+ensure_setup() {
+    locked "$CACHE/lock" set_up_host
+    locked "$CACHE/lock" set_up_lab
 }

@@ -77,7 +77,7 @@ in_lanes() {
             wait -n || true
             running=$((running - 1))
         fi
-        run_suite "$suite" &
+        beside run_suite "$suite"
         running=$((running + 1))
     done
     wait
@@ -109,8 +109,7 @@ run_tests() {
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
     trap 'say "0 passed, 1 failed"' EXIT # a failed build is a failed test run
-    run_build
-    build_kernel_modules current # the test importer
+    run_build all build_kernel_modules current # with the test importer
     trap - EXIT
     all_suites
     "$REPO/tests/lab/summary" "$RESULTS"
