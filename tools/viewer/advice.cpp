@@ -11,9 +11,11 @@ namespace {
 using Words = std::pair<std::string_view, std::string_view>;
 
 /// The first whose words are in the note counts: what is said last about a buffer stands first here.
-constexpr std::array<Words, 9> known{{
+constexpr std::array<Words, 10> known{{
     {"cannot be mapped either", "join with --qmp, so that the VM's device can be asked for a mapped picture"},
     {"no zwp_linux_dmabuf_v1", "let the compositor draw with a GPU (OpenGL or Vulkan), not with the CPU"},
+    {"the compositor draws with the CPU",
+     "let the compositor draw with a GPU (a virtio-gpu needs virgl or venus for that)"},
     {"the compositor takes no",
      "have the guest draw XR24 without a modifier, or list in the device's property "
      "layouts= what both sides know"},

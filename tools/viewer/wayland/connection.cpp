@@ -2,6 +2,8 @@
 
 #include "tools/viewer/wayland/connection.hpp"
 
+#include "hw/prime/software_renderer.hpp"
+
 #include <drm_fourcc.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -248,7 +250,9 @@ void WaylandConnection::bind_dmabuf(wl_registry *registry, uint32_t name, uint32
         [](void *self, zwp_linux_dmabuf_feedback_v1 *, int32_t fd, uint32_t size) {
             static_cast<WaylandConnection *>(self)->take_feedback_table(fd, size);
         },
-        [](void *, zwp_linux_dmabuf_feedback_v1 *, wl_array *) {}, // main device: the import will tell
+        [](void *self, zwp_linux_dmabuf_feedback_v1 *, wl_array *bytes) {
+            static_cast<WaylandConnection *>(self)->take_main_device(*bytes);
+        },
         [](void *, zwp_linux_dmabuf_feedback_v1 *) {},
         [](void *, zwp_linux_dmabuf_feedback_v1 *, wl_array *) {},
         [](void *self, zwp_linux_dmabuf_feedback_v1 *, wl_array *indices) {
@@ -262,6 +266,15 @@ void WaylandConnection::bind_dmabuf(wl_registry *registry, uint32_t name, uint32
         },
         [](void *, zwp_linux_dmabuf_feedback_v1 *, uint32_t) {}};
     zwp_linux_dmabuf_feedback_v1_add_listener(feedback_.get(), &answers, this);
+}
+
+void WaylandConnection::take_main_device(const wl_array &bytes)
+{
+    dev_t device{};
+    if (bytes.size != sizeof device)
+        return;
+    std::memcpy(&device, bytes.data, sizeof device);
+    draws_with_cpu_ = vramlink::draws_with_cpu(device);
 }
 
 void WaylandConnection::take_feedback_table(int fd, uint32_t size)

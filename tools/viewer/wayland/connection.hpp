@@ -73,6 +73,11 @@ class WaylandConnection {
     {
         return formats_;
     }
+    /// The compositor has named its main device, and that one cannot draw (software_renderer.hpp).
+    [[nodiscard]] bool draws_with_cpu() const
+    {
+        return draws_with_cpu_;
+    }
     /// The clock of presentation times; CLOCK_MONOTONIC unless the compositor says otherwise.
     [[nodiscard]] clockid_t clock() const
     {
@@ -109,6 +114,7 @@ class WaylandConnection {
     void bind(wl_registry *registry, uint32_t name, const std::string &interface, uint32_t version);
     void bind_dmabuf(wl_registry *registry, uint32_t name, uint32_t version);
     void take_feedback_table(int fd, uint32_t size);
+    void take_main_device(const wl_array &bytes);
 
     WlPtr<wl_display> display_;
     WlPtr<wl_registry> registry_;
@@ -132,6 +138,7 @@ class WaylandConnection {
     WlPtr<weston_direct_display_v1> direct_display_;
 #endif
     DmabufFormats formats_, next_formats_;
+    bool draws_with_cpu_ = false;
     std::vector<std::pair<uint32_t, uint64_t>> table_; ///< of the feedback, by index
     clockid_t clock_ = CLOCK_MONOTONIC;
     std::function<void(const std::string &)> gone_;

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::chrono::milliseconds answer_limit{2000};
 
+constexpr const char *cpu_reads_nothing = "EOPNOTSUPP: the compositor draws with the CPU, which cannot read "
+                                          "a dma-buf that its zwp_linux_dmabuf_v1 takes";
+
 struct Answer {
     bool given = false;
     wl_buffer *buffer = nullptr; ///< null: refused
@@ -32,7 +35,9 @@ Result<FrameRef> DmabufImport::import_new(int dmabuf, const FrameLayout &layout,
         return std::unexpected(format.error());
     if (direct_ == DirectDisplay::always)
         return ask(dmabuf, layout, *format, true, record);
-    auto outcome = ask(dmabuf, layout, *format, false, record);
+    Result<FrameRef> outcome = fail(EOPNOTSUPP, cpu_reads_nothing);
+    if (!connection_.draws_with_cpu())
+        outcome = ask(dmabuf, layout, *format, false, record);
     if (!outcome && direct_ == DirectDisplay::retry) {
         if (auto again = ask(dmabuf, layout, *format, true, record))
             return again;

@@ -33,8 +33,8 @@ class DmabufImport final : public ImportCache {
 
   private:
     /// Blocks until the compositor has answered, for two seconds at most. Errors: EOPNOTSUPP when the
-    /// compositor takes no dma-bufs, or none of this format; EIO when it refuses this one (Wayland gives no
-    /// reason); ETIMEDOUT.
+    /// compositor takes no dma-bufs, or none of this format, or would not survive it; EIO when it refuses
+    /// this one (Wayland gives no reason); ETIMEDOUT.
     Result<FrameRef> import_new(int dmabuf, const FrameLayout &layout,
                                 const std::shared_ptr<ImportRecord> &record) override;
     Result<FrameRef> ask(int dmabuf, const FrameLayout &layout, std::pair<uint32_t, uint64_t> format,
