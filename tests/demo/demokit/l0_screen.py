@@ -20,7 +20,7 @@ class Screen:
         self.where = None  # the window: x, y, width, height
         self.dump = scratch / "screen.ppm"
         self.neutral = scratch / "neutral.ppm"
-        self.windowed = job["screen"] == "window"
+        self.windowed = job["screen"] != "kms"
         self.picture = scratch / "window.ppm" if self.windowed else self.dump  # what the guest's picture is
 
     def take(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the guest's window on weston's desktop: what is not background."""
+"""Finds the guest's window on the compositor's desktop: what is not background."""
 
-BACKGROUND = b"\x20\x40\x60"  # as in l1_weston.py
+BACKGROUND = b"\x20\x40\x60"  # as in l1_weston.py and l1_sway.py
 
 
 def read_ppm(path):

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 
-from . import l1_guest, l1_input, l1_measure, l1_seat, l1_weston
+from . import l1_guest, l1_input, l1_measure, l1_seat, l1_sway, l1_weston
 from .lines import Closed, Lines
 from .qmp import Qmp
 
@@ -22,7 +22,8 @@ EVENT_SECONDS = 120
 SCREEN_SECONDS = 120
 SETTLE_SECONDS = 3.0
 VIEWER_SECONDS = 60
-WESTON_SECONDS = 120
+COMPOSITORS = {compositor.NAME: compositor for compositor in (l1_weston, l1_sway)}
+COMPOSITOR_SECONDS = 120
 END_SECONDS = 60
 EMPTY_HANDED = ("revoked", "released", "end")  # checkpoints at which nothing of the guest's may be held
 
@@ -46,7 +47,7 @@ class Conductor:
         self.processes = {}
         self.monitor = self.painter = None
         self.baseline = None
-        self.windowed = job["screen"] == "window"
+        self.compositor = COMPOSITORS.get(job["screen"])  # None: the viewer on KMS
         self.stats_path = f"{LOGS}/viewer-stats.json"
 
     def __enter__(self):
@@ -85,22 +86,23 @@ class Conductor:
             raise
         l1_seat.start_udev()
         viewer = [f"{self.files}/vramlink-viewer", "--qmp", f"{RUN}/viewer-qmp.sock", "--stats", self.stats_path]
-        if self.windowed:
-            self._start_weston()
-            self._start("viewer", viewer, l1_weston.environment(RUN))
+        if self.compositor:
+            self._start_compositor()
+            self._start("viewer", viewer, self.compositor.client_environment(RUN))
         else:
             self._start("viewer", [*viewer, f"--kms={CARD}"], l1_seat.ENVIRONMENT)
         self.outside.send({"event": "started", "gpu": address, "qemu": l1_measure.stock_qemu(),
                            "kernel": os.uname().release})
 
-    def _start_weston(self):
-        l1_weston.prepare(RUN)
-        self._start("weston", l1_weston.command(RUN), l1_weston.environment(RUN))
-        limit = time.monotonic() + WESTON_SECONDS
-        while not l1_weston.is_up(RUN):
+    def _start_compositor(self):
+        name = self.compositor.NAME
+        self.compositor.prepare(RUN)
+        self._start(name, self.compositor.command(RUN, self.job["gl"]), self.compositor.environment(RUN, self.job["gl"]))
+        limit = time.monotonic() + COMPOSITOR_SECONDS
+        while not self.compositor.is_up(RUN):
             self._check_alive()
             if time.monotonic() > limit:
-                raise Failed(f"weston did not open its socket within {WESTON_SECONDS} s")
+                raise Failed(f"{name} did not open its socket within {COMPOSITOR_SECONDS} s")
             time.sleep(0.1)
 
     def _join_sockets(self):
@@ -159,7 +161,7 @@ class Conductor:
         while True:
             stats = l1_measure.viewer_stats(self.processes["viewer"], self.stats_path)
             # In a window QEMU's own pictures are shown, too, by copying.
-            if stats["connected"] and (stats["showing"] == "neutral" or self.windowed):
+            if stats["connected"] and (stats["showing"] == "neutral" or self.compositor):
                 return
             self._check_alive()
             if time.monotonic() > limit:

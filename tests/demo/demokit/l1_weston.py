@@ -5,6 +5,7 @@ import os
 
 from . import l1_seat
 
+NAME = "weston"
 SOCKET = "wl"
 BACKGROUND = "0xff204060"  # l0_window.py looks for the window on it
 # A desktop whose background is one colour, and nothing that could cover the window.
@@ -21,8 +22,11 @@ focus-animation=none
 """
 
 
-def environment(run):
+def environment(run, _gl=False):
     return {**l1_seat.ENVIRONMENT, "XDG_RUNTIME_DIR": f"{run}/xdg", "WAYLAND_DISPLAY": SOCKET}
+
+
+client_environment = environment
 
 
 def prepare(run):
@@ -32,8 +36,8 @@ def prepare(run):
         file.write(CONFIG)
 
 
-def command(run):
-    return ["weston", "--backend=drm", "--renderer=pixman", "--continue-without-input", "--drm-device=card0",
+def command(run, gl):
+    return ["weston", "--backend=drm", f"--renderer={'gl' if gl else 'pixman'}", "--continue-without-input", "--drm-device=card0",
             f"--socket={SOCKET}", f"--config={run}/weston.ini"]
 
 
