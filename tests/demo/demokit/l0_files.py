@@ -34,6 +34,16 @@ def built(path):
     return path
 
 
+def modules_of(driver):
+    """The lab's options for a GPU driver that is not in L1's kernel."""
+    if driver == "vfio-pci":
+        return []
+    modules = REPO / "build/kernel/current"
+    if not (modules / f"{driver}.ko").is_file():
+        raise Missing(f"{modules}/{driver}.ko does not exist; ./dev kernel build current makes it")
+    return ["--share", f"modules={modules}"]
+
+
 def run(command):
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if result.returncode != 0:
