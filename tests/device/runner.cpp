@@ -88,7 +88,7 @@ class Tap {
         const auto now = Clock::now();
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count();
         printf("%sok %d - %s%s\n", verdict == failed ? "not " : "", ++number_, name.c_str(),
-               verdict == skipped ? " # SKIP" : "");
+               verdict == skipped ? (" # SKIP " + reason(output)).c_str() : "");
         comment(output, verdict == passed);
         printf("# %lld ms\n", static_cast<long long>(ms));
         fflush(stdout);
@@ -98,6 +98,16 @@ class Tap {
     [[nodiscard]] int failures() const { return failed_; }
 
   private:
+    /// Of GTEST_SKIP(): the line behind "FILE:LINE: Skipped".
+    static std::string reason(const std::string &output)
+    {
+        std::istringstream lines(output);
+        for (std::string line; std::getline(lines, line);) {
+            if (line.ends_with(": Skipped") && std::getline(lines, line))
+                return line;
+        }
+        return "";
+    }
     static void comment(const std::string &text, bool remarks_only)
     {
         std::istringstream lines(text);
