@@ -19,7 +19,8 @@ VRAM_BAR = 2
 LAB_GPU, NETWORK_CARD, DISK = (0x1AF4, 0x1110), (0x8086, 0x10C9), (0x1AF4, 0x1001)
 JOIN_SECONDS = 120
 # Not the kernel's complaints of being slow (stalls, soft lockups): the lab's machine may be busy.
-TROUBLE = re.compile(r"kernel BUG|BUG: (?!soft lockup|workqueue lockup)|WARNING:|Oops|general protection|refcount_t")
+TROUBLE = re.compile(r"kernel BUG|BUG: (?!soft lockup|workqueue lockup)|WARNING:|Oops|general protection|refcount_t"
+                     r"|ODEBUG|DMA-API|suspected memory leak")
 
 
 class Ground:
@@ -67,9 +68,9 @@ class Ground:
         return [piece for entry in entries for piece in split(*entry)]
 
     @contextmanager
-    def exported(self, address, bar, ranges, mode="eager"):
+    def exported(self, address, bar, ranges, mode="eager", token=None):
         """(device, dma-buf, importer) with the buffer mapped and compared with what was asked for."""
-        with Device(address) as device:
+        with Device(address, token) as device:
             dmabuf = device.export(bar, ranges)
             try:
                 with Importer(dmabuf, self.peer, mode) as importer:
@@ -132,8 +133,8 @@ class Background:
         self.thread.join(seconds)
         return not self.thread.is_alive()
 
-    def result(self):
-        if not self.ended(JOIN_SECONDS):
-            raise AssertionError(f"still waiting after {JOIN_SECONDS} s")
+    def result(self, seconds=JOIN_SECONDS):
+        if not self.ended(seconds):
+            raise AssertionError(f"still waiting after {seconds} s")
         if self.error:
             raise self.error

@@ -353,7 +353,7 @@ def check_storm(ground, rounds, threads=4):
             dmabuf = device.export(VRAM_BAR, [(dice.randrange(1000) * PAGE, PAGE) for _ in range(dice.randrange(1, 9))])
             importer = Importer()
             try:
-                importer.attach(dmabuf, ground.peer, dice.choice(["eager", "eager", "eager"]))
+                importer.attach(dmabuf, ground.peer, "eager")
                 importer.do("map")
                 if dice.random() < 0.3:
                     device.reset()
@@ -368,7 +368,7 @@ def check_storm(ground, rounds, threads=4):
 
         jobs = [Background(work, seed) for seed in range(threads)]
         for job in jobs:
-            job.result()
+            job.result(JOIN_SECONDS + rounds)
         note(f"{rounds * threads} buffers from {threads} threads")
     with ground.exported(ground.gpu, VRAM_BAR, RANGES):
         pass

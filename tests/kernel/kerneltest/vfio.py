@@ -12,7 +12,7 @@ SET_IOMMU, GROUP_SET_CONTAINER, GROUP_GET_DEVICE_FD = BASE + 2, BASE + 4, BASE +
 DEVICE_GET_REGION_INFO, DEVICE_RESET, DEVICE_HOT_RESET, DEVICE_FEATURE = BASE + 8, BASE + 11, BASE + 13, BASE + 17
 TYPE1_IOMMU = 1
 FEATURE_GET, FEATURE_SET, FEATURE_PROBE = 1 << 16, 1 << 17, 1 << 18
-LOW_POWER_ENTRY, LOW_POWER_EXIT, DMA_BUF = 3, 5, 11
+VF_TOKEN, LOW_POWER_ENTRY, LOW_POWER_EXIT, DMA_BUF = 0, 3, 5, 11
 STATE_EVENTFD, STATE = 0xFE0B, 0xFE0C
 CONFIG_REGION = 7
 COMMAND, COMMAND_MEMORY, COMMAND_INTX_DISABLE = 4, 0x2, 0x400
@@ -28,21 +28,22 @@ def pack_export(region, ranges, open_flags=os.O_RDWR | os.O_CLOEXEC, flags=0, nr
 class Device:
     """Owns container, group and device descriptors; close() gives the device back."""
 
-    def __init__(self, address):
+    def __init__(self, address, token=None):
+        """token: what the owner of the physical function has set, where this is one of its virtual functions."""
         self.address = address
         self.fd = self.group = self.container = None
         try:
-            self._open(address)
+            self._open(address, f"{address} vf_token={token}" if token else address)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, address):
+    def _open(self, address, name):
         self.container = os.open("/dev/vfio/vfio", os.O_RDWR | os.O_CLOEXEC)
         self.group = os.open(f"/dev/vfio/{pci.group(address)}", os.O_RDWR | os.O_CLOEXEC)
         fcntl.ioctl(self.group, GROUP_SET_CONTAINER, struct.pack("i", self.container))
         fcntl.ioctl(self.container, SET_IOMMU, TYPE1_IOMMU)
-        self.fd = fcntl.ioctl(self.group, GROUP_GET_DEVICE_FD, bytearray(address.encode() + b"\0"))
+        self.fd = fcntl.ioctl(self.group, GROUP_GET_DEVICE_FD, bytearray(name.encode() + b"\0"))
         self.config_at = self._region_offset(CONFIG_REGION)
         self.set_memory(True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 SMALLEST_GPU = 1  # MiB
 LARGEST_GPU = 16384
-KERNELS = ["current", "stable", "oldstable"]
+KERNELS = ["current", "stable", "oldstable", "debug"]
 
 
 def _gpu(text):
@@ -44,7 +44,7 @@ def _machine_options():
     parser = argparse.ArgumentParser(add_help=False)
     add = parser.add_argument
     add("--kernel", choices=KERNELS, default="current",
-        help="of trixie-backports (the default), of trixie or of bookworm")
+        help="of trixie-backports (the default), of trixie or of bookworm; debug: the first, with checkers")
     add("--mem", type=int, default=4096, metavar="MIB", help="memory of L1 (4096)")
     add("--cpus", type=int, default=2, metavar="N", help="processors of L1 (2)")
     add("--gpu", type=_gpu, action="append", metavar="MIB",

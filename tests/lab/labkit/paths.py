@@ -19,7 +19,7 @@ def cache():
 
 @dataclass(frozen=True)
 class Pieces:
-    """What an L1 is made of, for one kernel (current, stable or oldstable)."""
+    """What an L1 is made of, for one kernel (current, stable, oldstable or debug)."""
 
     kernel_name: str
 

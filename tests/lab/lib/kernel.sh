@@ -27,6 +27,7 @@ make_build_root() { # make_build_root NAME
 
 ensure_build_root() { # ensure_build_root NAME
     local dir=$CACHE/build-root-$1 key
+    [ "$1" != debug ] || { ensure_debug_build_root && return 0; }
     key=recipe-$BUILD_ROOT_RECIPE-$(cat "$LAB/kernel-$1/version")
     fresh "$dir.stamp" "$key" "$dir/usr/bin/make" && return 0
     step "build-root-$1" "made the build root for the kernel called $1" make_build_root "$1"
@@ -45,7 +46,7 @@ in_build_root() {
 build_modules() { # build_modules NAME
     local dir=$CACHE/build-root-$1 out=$BUILD/kernel/$1 version arguments=()
     version=$(cat "$LAB/kernel-$1/version")
-    [ "$1" = current ] || arguments=(C=1 CHECK=sparse)
+    case $1 in stable | oldstable) arguments=(C=1 CHECK=sparse) ;; esac
     as_root rm -rf "$dir/tmp/vramlink"
     as_root cp -r "$REPO/kernel" "$dir/tmp/vramlink"
     in_build_root "$1" make -s -j "$JOBS" -C "/usr/lib/modules/$version/build" M=/tmp/vramlink W=1 \

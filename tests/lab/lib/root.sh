@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The pieces of the host in a box, made once and kept in the cache:
 #   lab/kernel-NAME                         a kernel unpacked (vmlinuz, usr/lib/modules) with its modules.dep;
-#                                           NAME: current, stable, oldstable
+#                                           NAME: current, stable, oldstable, debug (debug_kernel.sh)
 #   lab/kernel-NAME.erofs                   its modules, mounted at /usr/lib/modules
 #   lab/root, lab/root.erofs                Debian trixie, as a directory and packed
 #   lab/boot-NAME.cpio                      the initramfs that puts these together
@@ -133,16 +133,22 @@ pack_root() {
     note "$(du -sh "$LAB/root.erofs" | cut -f1)"
 }
 
+ensure_packaged_kernel() { # ensure_packaged_kernel NAME
+    local key=recipe-$KERNEL_RECIPE name=kernel-$1
+    fresh "$LAB/$name.stamp" "$key" "$LAB/$name/version" "$LAB/$name.erofs" && return 0
+    step "$name" "fetched the kernel of $(kernel_suite "$1")" fetch_kernel "$1"
+    step "$name-pack" "packed its modules" pack_modules "$1"
+    stamp "$LAB/$name.stamp" "$key"
+}
+
 ensure_kernel() { # ensure_kernel NAME
-    local key name=kernel-$1
-    key=recipe-$KERNEL_RECIPE
-    if ! fresh "$LAB/$name.stamp" "$key" "$LAB/$name/version" "$LAB/$name.erofs"; then
-        step "$name" "fetched the kernel of $(kernel_suite "$1")" fetch_kernel "$1"
-        step "$name-pack" "packed its modules" pack_modules "$1"
-        stamp "$LAB/$name.stamp" "$key"
-    fi
+    local key
+    case $1 in
+    debug) ensure_debug_kernel ;;
+    *) ensure_packaged_kernel "$1" ;;
+    esac
     key=$(cat "$REPO/tests/lab/mkinitramfs" "$REPO/tests/lab/l1/initramfs-init" "$REPO"/tests/lab/labkit/*.py \
-        "$LAB/$name/version" | digest)
+        "$LAB/kernel-$1/version" | digest)
     if ! fresh "$LAB/boot-$1.stamp" "$key" "$LAB/boot-$1.cpio"; then
         step "boot-$1" "made the lab's initramfs" make_boot_initramfs "$1"
         stamp "$LAB/boot-$1.stamp" "$key"

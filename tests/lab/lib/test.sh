@@ -96,7 +96,7 @@ all_suites() {
     run_suite "$last"
 }
 
-# run_tests [storm]: everything, or that suite
+# run_tests [storm|debug-kernel]: everything, or that suite
 run_tests() {
     case ${1:-} in
     '') ;;
@@ -104,7 +104,11 @@ run_tests() {
         run_storm
         return
         ;;
-    *) die "test: no suite '$1' of its own (storm)" ;;
+    debug-kernel)
+        run_debug_kernel
+        return
+        ;;
+    *) die "test: no suite '$1' of its own (storm, debug-kernel)" ;;
     esac
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
