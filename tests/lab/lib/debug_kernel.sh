@@ -18,6 +18,7 @@ make_debug_build_root() {
         --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
         --dpkgopt=path-exclude='/usr/share/man/*' --dpkgopt=path-exclude='/usr/share/doc/*' \
         --dpkgopt=path-exclude='/usr/share/locale/*' --format=directory "${suites%% *}" "$dir" -
+    ln -s gcc-14 "$dir/usr/bin/gcc"
     mkdir "$dir/usr/src/linux"
     tar -x -f "$dir/usr/src/linux-source-$version.tar.xz" -C "$dir/usr/src/linux" --strip-components=1
     rm "$dir/usr/src/linux-source-$version.tar.xz"

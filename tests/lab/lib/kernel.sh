@@ -46,7 +46,10 @@ in_build_root() {
 build_modules() { # build_modules NAME
     local dir=$CACHE/build-root-$1 out=$BUILD/kernel/$1 version arguments=()
     version=$(cat "$LAB/kernel-$1/version")
-    case $1 in stable | oldstable) arguments=(C=1 CHECK=sparse) ;; esac
+    case $1 in
+    stable | oldstable) arguments=(C=1 CHECK=sparse) ;;
+    debug) arguments=(CC=gcc-14) ;; # packages' headers name it themselves
+    esac
     as_root rm -rf "$dir/tmp/vramlink"
     as_root cp -r "$REPO/kernel" "$dir/tmp/vramlink"
     in_build_root "$1" make -s -j "$JOBS" -C "/usr/lib/modules/$version/build" M=/tmp/vramlink W=1 \
