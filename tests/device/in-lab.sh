@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 bind_gpus
 bind_flr_gpu
 [ -e /dev/udmabuf ] || modprobe udmabuf # built into some kernels
-insmod /mnt/modules/vram-importer.ko
+insmod /vramlink/modules/vram-importer.ko
 export VRAMLINK_UNWATCHED_PLUGIN="$here/unwatched/qemu-vramlink.so"
 export VRAMLINK_GL_DISPLAY=egl-headless,rendernode=/dev/dri/renderD128
 exec "$here/device-tests" "$@"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs in L1: the tests of kernel/, on vfio-pci-vram or on the kernel's own vfio-pci. See run-in-lab.
 
-in-lab.py DRIVER...    The modules lie in /mnt/modules.
+in-lab.py DRIVER...    The modules lie in /vramlink/modules.
 """
 
 import os
@@ -16,7 +16,7 @@ from kerneltest import exports, measure, prime, revocation, snippets, sriov  # n
 from kerneltest.ground import Ground  # noqa: E402
 from kerneltest.tap import Skip, Suite, equal, note  # noqa: E402
 
-MODULES = Path("/mnt/modules")
+MODULES = Path("/vramlink/modules")
 PARAMETERS = Path("/sys/module/vfio_pci_vram/parameters")
 KMEMLEAK = Path("/sys/kernel/debug/kmemleak")
 ONLY = os.environ.get("VRAMLINK_ONLY", "")

@@ -34,14 +34,11 @@ def built(path):
     return path
 
 
-def modules_of(driver):
-    """The lab's options for a GPU driver that is not in L1's kernel."""
-    if driver == "vfio-pci":
-        return []
-    modules = REPO / "build/kernel/current"
-    if not (modules / f"{driver}.ko").is_file():
-        raise Missing(f"{modules}/{driver}.ko does not exist; ./dev kernel build current makes it")
-    return ["--share", f"modules={modules}"]
+def check_driver(driver):
+    """A GPU driver that is not in L1's kernel comes from build/kernel, which the lab mounts."""
+    module = REPO / f"build/kernel/current/{driver}.ko"
+    if driver != "vfio-pci" and not module.is_file():
+        raise Missing(f"{module} does not exist; ./dev kernel build current makes it")
 
 
 def run(command):

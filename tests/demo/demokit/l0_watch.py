@@ -87,10 +87,11 @@ class Watch:
 
     def _lab_command(self, scratch):
         job = self.job
+        l0_files.check_driver(job["driver"])
         words = [l0_files.REPO / "tests/lab/lab", "run", "--gpu", job["bar_mib"], "--display", "vram",
                  "--plugin", self.host_build / "hw/qemu/qemu-vramlink.so",
                  "--size", "{}x{}".format(*job["host_size"]), "--qmp", scratch / "qmp.sock",
-                 "--qemu", l0_input.DEVICES, *l0_files.modules_of(job["driver"]),
+                 "--qemu", l0_input.DEVICES,
                  "--port", f"demo={scratch / 'demo.sock'}", "--share", f"demo={scratch / 'share'}",
                  "--out", self.out / "l1", "--timeout", max(60, round(self.timeout - self.progress.seconds())),
                  "--", "/vramlink/src/tests/demo/l1-run", "/mnt/demo"]

@@ -145,5 +145,5 @@ def check_off_by_default(ground, switch):
 
 
 def kernel_config():
-    with open("/mnt/modules/config", encoding="ascii") as file:
+    with open("/vramlink/modules/config", encoding="ascii") as file:
         return file.read().splitlines()
