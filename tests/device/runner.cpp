@@ -2,7 +2,8 @@
 //
 // Runs the tests and prints TAP. The tests of a suite share a process, so that they may share a QEMU; each
 // has a time limit. A test whose process dies or hangs has failed; the rest of its suite goes on in a new
-// process.
+// process. One that not even SIGKILL ends has found a kernel that is stuck: no other test would get further, so
+// that is the end, with the kernel functions that it waits in.
 //
 //   device-tests [--gtest_filter=…] [--gtest_list_tests]
 //
@@ -10,6 +11,7 @@
 // passed only the lines that begin with "## ". Exit code: 0 when nothing failed.
 
 #include "tests/device/consumer.hpp"
+#include "tests/device/hung.hpp"
 #include "tests/device/storm_crowd.hpp"
 
 #include <gtest/gtest.h>
@@ -39,6 +41,8 @@ int test_limit_ms()
     const char *wish = std::getenv("VRAMLINK_TEST_LIMIT");
     return wish != nullptr ? std::atoi(wish) * 1000 : 60'000;
 }
+
+constexpr int kill_limit_ms = 10'000;
 
 enum Verdict : char { failed = 'f', skipped = 's', passed = 'p' };
 
@@ -140,10 +144,16 @@ class Child {
     Child &operator=(const Child &) = delete;
     ~Child()
     {
-        kill(-pid_, SIGKILL); // what is left of the test and its QEMU
+        if (!ended_)
+            end();
         close(report_[0]);
         close(output_[0]);
-        waitpid(pid_, nullptr, 0);
+    }
+    /// What is left of the test and its QEMU. False: the kernel holds on to it.
+    bool end()
+    {
+        ended_ = true;
+        return vramlink::test::end_group(pid_, patience(kill_limit_ms));
     }
 
     /// Waits for the next verdict; false when the child ended or took too long.
@@ -155,7 +165,8 @@ class Child {
                 std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
             std::array<pollfd, 2> fds{{{report_[0], POLLIN, 0}, {output_open_ ? output_[0] : -1, POLLIN, 0}}};
             if (left <= 0 || poll(fds.data(), fds.size(), static_cast<int>(left)) == 0) {
-                text += "still running after " + std::to_string(patience(test_limit_ms())) + " ms: killed\n";
+                text += "still running after " + std::to_string(patience(test_limit_ms())) + " ms: killed\n" +
+                        vramlink::test::stuck_threads(pid_);
                 return false;
             }
             drain();
@@ -179,11 +190,13 @@ class Child {
     std::array<int, 2> report_{};
     std::array<int, 2> output_{};
     bool output_open_ = true;
+    bool ended_ = false;
     pid_t pid_ = -1;
 };
 
-/// Runs tests of one suite in one process, as far as it lives. Removes from @p names what has a verdict.
-void run_process(std::vector<std::string> &names, Tap &tap)
+/// Runs tests of one suite in one process, as far as it lives. Removes from @p names what has a verdict. False: the
+/// process cannot be ended.
+bool run_process(std::vector<std::string> &names, Tap &tap)
 {
     Child child(names);
     Verdict verdict = failed;
@@ -193,9 +206,12 @@ void run_process(std::vector<std::string> &names, Tap &tap)
         names.erase(names.begin());
     }
     if (names.empty())
-        return;
-    tap.result(names.front(), failed, child.text + "the test's process has ended\n");
+        return child.end();
+    const bool ended = child.end();
+    tap.result(names.front(), failed,
+               child.text + (ended ? "the test's process has ended\n" : "SIGKILL does not end it\n"));
     names.erase(names.begin());
+    return ended;
 }
 
 /// GoogleTest applies --gtest_filter when it runs or lists, not before: let it list to nowhere.
@@ -245,6 +261,9 @@ int main(int argc, char **argv)
     Tap tap;
     for (auto &names : suites)
         while (!names.empty())
-            run_process(names, tap);
+            if (!run_process(names, tap)) {
+                printf("Bail out! the kernel is stuck: a process that was killed stays\n");
+                return EXIT_FAILURE;
+            }
     return tap.failures() || count == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
