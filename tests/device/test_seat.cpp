@@ -13,6 +13,7 @@
 
 #include <linux/input-event-codes.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -88,6 +89,20 @@ class VfioSeat : public testing::Test {
         return bytes;
     }
 
+    /// The keyboard comes back with the terminal, after the picture: K is pressed until the guest has heard it.
+    Bytes pressed_until_heard()
+    {
+        Bytes bytes;
+        (void)eventually([&] {
+            hands.press(KEY_K);
+            for (int byte = 0; (byte = vm_ps2_read(ground.machine.raw(), false)) >= 0;)
+                bytes.push_back(byte);
+            return bytes.size() >= 3;
+        });
+        bytes.resize(std::min<std::size_t>(bytes.size(), 3));
+        return bytes;
+    }
+
     UserHands hands;
     Ground ground{options()};
     Viewer viewer{{}, {}, Viewer::Seat::taken};
@@ -145,8 +160,7 @@ TEST_F(VfioSeat, AnotherTerminalHasTheScreenAndTheGuestGoesOn)
     switch_terminal(ours);
     ASSERT_TRUE(eventually([&] { return terminal() == ours; })) << terminal();
     EXPECT_TRUE(screen.comes(after));
-    hands.press(KEY_K);
-    EXPECT_EQ(heard(false, 3), (Bytes{set2_k, set2_break, set2_k}));
+    EXPECT_EQ(pressed_until_heard(), (Bytes{set2_k, set2_break, set2_k}));
     EXPECT_EQ(viewer.stats()["flips_failed"], 0);
 }
 
