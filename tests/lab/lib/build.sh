@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2034
 # ./dev build: Meson's build directories.
-#   build/host   everything; the plugin is for this machine's QEMU
+#   build/host   everything but the benchmarks and the tests that build/asan has; the plugin is for this machine's QEMU
 #   build/lab    the plugin for the QEMU in the host in a box
 #   build/asan   the unit tests, the fuzzer's corpus and the plugin for the random guest (tests/device/fuzz) under AddressSanitizer and UndefinedBehaviorSanitizer
 
@@ -17,8 +17,10 @@ configure() { # configure NAME OPTION...
 }
 
 # What the demo runs, of build/host: no tests, so that the first picture comes soon.
-DEMO_TARGETS='hw/qemu/qemu-vramlink.so hw/qemu/qemu-vramlink-device.so tools/viewer/vramlink-viewer
-    tools/viewer/gem-count tests/demo/gpu-painter tests/demo/testcard-check'
+PLUGIN='hw/qemu/qemu-vramlink.so hw/qemu/qemu-vramlink-device.so'
+DEMO_TARGETS="$PLUGIN tools/viewer/vramlink-viewer
+    tools/viewer/gem-count tests/demo/gpu-painter tests/demo/testcard-check"
+BENCH_TARGETS='all tests/bench/bench-heart tests/bench/bench-view tests/bench/device/bench-device'
 
 # ensure_build NAME TARGETS TARGET_INI OPTION...: configured with these options, and TARGETS compiled
 ensure_build() {
@@ -38,11 +40,11 @@ ensure_host() { # ensure_host TARGETS
 }
 
 ensure_plugin_for_lab() {
-    ensure_build lab all "$HEADERS/lab/target.ini" "-Dqemu_headers=$HEADERS/lab" -Dtests=false -Dviewer=disabled
+    ensure_build lab "$PLUGIN tests/device/unwatched/qemu-vramlink-device.so" "$HEADERS/lab/target.ini" "-Dqemu_headers=$HEADERS/lab" -Dtests=false -Dviewer=disabled
 }
 
 ensure_asan() {
-    ensure_build asan "meson-test-prereq hw/qemu/qemu-vramlink.so hw/qemu/qemu-vramlink-device.so" "$HEADERS/host/target.ini" -Db_sanitize=address,undefined \
+    ensure_build asan "meson-test-prereq $PLUGIN" "$HEADERS/host/target.ini" -Db_sanitize=address,undefined \
         -Db_lundef=false -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Dviewer=disabled "-Dqemu_headers=$HEADERS/host"
 }
 
