@@ -5,8 +5,9 @@
 // process. One that not even SIGKILL ends has found a kernel that is stuck: no other test would get further, so
 // that is the end, with the kernel functions that it waits in.
 //
-//   device-tests [--gtest_filter=…] [--gtest_list_tests]
+//   device-tests [--gtest_filter=…] [--gtest_list_tests] [--from=N]
 //
+// --from: not the first N - 1 of them, without a plan; run-in-lab goes on in another machine.
 // stdout: TAP 13; what a test that failed or was skipped printed follows its line as comments, of one that
 // passed only the lines that begin with "## ". Exit code: 0 when nothing failed.
 
@@ -21,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -28,6 +30,7 @@
 #include <cstdlib>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -42,7 +45,7 @@ int test_limit_ms()
     return wish != nullptr ? std::atoi(wish) * 1000 : 60'000;
 }
 
-constexpr int kill_limit_ms = 10'000;
+constexpr int kill_limit_ms = 4'000;
 
 enum Verdict : char { failed = 'f', skipped = 's', passed = 'p' };
 
@@ -87,6 +90,7 @@ std::string joined(const std::vector<std::string> &names)
 
 class Tap {
   public:
+    explicit Tap(int done) : number_(done) {}
     void result(const std::string &name, Verdict verdict, const std::string &output)
     {
         const auto now = Clock::now();
@@ -99,7 +103,22 @@ class Tap {
         failed_ += verdict == failed;
         last_ = now;
     }
+    /// The test has no verdict: the kernel is stuck.
+    void bail_out(const std::string &name)
+    {
+        printf("Bail out! the kernel is stuck at %d - %s\n", number_ + 1, name.c_str());
+        fflush(stdout);
+    }
     [[nodiscard]] int failures() const { return failed_; }
+    static void comment(const std::string &text, bool remarks_only)
+    {
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            const bool remark = line.starts_with("## ");
+            if (remark || !remarks_only)
+                printf("%s%s\n", remark ? "" : "# ", line.c_str());
+        }
+    }
 
   private:
     /// Of GTEST_SKIP(): the line behind "FILE:LINE: Skipped".
@@ -112,17 +131,8 @@ class Tap {
         }
         return "";
     }
-    static void comment(const std::string &text, bool remarks_only)
-    {
-        std::istringstream lines(text);
-        for (std::string line; std::getline(lines, line);) {
-            const bool remark = line.starts_with("## ");
-            if (remark || !remarks_only)
-                printf("%s%s\n", remark ? "" : "# ", line.c_str());
-        }
-    }
 
-    int number_ = 0;
+    int number_;
     int failed_ = 0;
     Clock::time_point last_ = Clock::now();
 };
@@ -205,13 +215,14 @@ bool run_process(std::vector<std::string> &names, Tap &tap)
         child.text.clear();
         names.erase(names.begin());
     }
-    if (names.empty())
-        return child.end();
     const bool ended = child.end();
-    tap.result(names.front(), failed,
-               child.text + (ended ? "the test's process has ended\n" : "SIGKILL does not end it\n"));
+    if (!ended)
+        tap.comment(child.text, false);
+    if (!ended || names.empty())
+        return ended;
+    tap.result(names.front(), failed, child.text + "the test's process has ended\n");
     names.erase(names.begin());
-    return ended;
+    return true;
 }
 
 /// GoogleTest applies --gtest_filter when it runs or lists, not before: let it list to nowhere.
@@ -239,6 +250,23 @@ std::vector<std::string> selected_tests(const testing::TestSuite &suite)
     return names;
 }
 
+/// --from=N; how many it has taken off.
+int skip_first(std::vector<std::vector<std::string>> &suites, int argc, char **argv)
+{
+    constexpr std::string_view option = "--from=";
+    int done = 0;
+    for (int i = 1; i < argc; i++)
+        if (std::string_view(argv[i]).starts_with(option))
+            done = std::atoi(argv[i] + option.size()) - 1;
+    int left = std::max(done, 0);
+    for (auto &names : suites) {
+        const int these = std::min<int>(left, static_cast<int>(names.size()));
+        names.erase(names.begin(), names.begin() + these);
+        left -= these;
+    }
+    return std::max(done, 0);
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -256,14 +284,21 @@ int main(int argc, char **argv)
     const auto *unit = testing::UnitTest::GetInstance();
     for (int i = 0; i < unit->total_test_suite_count(); i++)
         count += suites.emplace_back(selected_tests(*unit->GetTestSuite(i))).size();
-    printf("TAP version 13\n1..%zu\n", count);
+    const int done = skip_first(suites, argc, argv);
+    if (done == 0)
+        printf("TAP version 13\n1..%zu\n", count);
     fflush(stdout); // before the first fork
-    Tap tap;
-    for (auto &names : suites)
-        while (!names.empty())
-            if (!run_process(names, tap)) {
-                printf("Bail out! the kernel is stuck: a process that was killed stays\n");
-                return EXIT_FAILURE;
-            }
+    Tap tap(done);
+    for (auto &names : suites) {
+        while (!names.empty()) {
+            if (run_process(names, tap))
+                continue;
+            const auto next = std::ranges::find_if(suites, [](const auto &left) { return !left.empty(); });
+            if (next == suites.end())
+                break; // the last one may leave what it likes
+            tap.bail_out(next->front());
+            return EXIT_FAILURE;
+        }
+    }
     return tap.failures() || count == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -40,12 +40,12 @@ class Machine:
         # EPYC: nested KVM inside TCG, and a CPU that Linux trusts with peer-to-peer through the host bridge.
         # The split interrupt controller and intremap=on are what vfio-pci needs of the vIOMMU.
         words = [
-            "-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt",
+            "-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt,+x2apic",
             "-smp", self.cpus, "-m", self.memory, "-nodefaults", "-no-user-config", "-no-reboot", "-vga", "none",
             "-kernel", self.kernel, "-initrd", self.initramfs, "-append", self._kernel_line(),
         ]
         if self.iommu != "off":
-            words += ["-device", "intel-iommu,intremap=on"]
+            words += ["-device", "intel-iommu,intremap=on,eim=on"]
         return words
 
     def _kernel_line(self):

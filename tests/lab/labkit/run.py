@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 
-NO_RESULT = 125  # L1 ended without an exit code: the machine died
+NO_RESULT = 125  # L1 ended without an exit code: the machine died or stands still
 TIMED_OUT = 124
 NOT_BOOTED = -1  # L1's init has said nothing for BOOT_LIMIT seconds; never an exit code
 BOOT_LIMIT = 90  # a boot takes 6 to 9 s here; under TCG a kernel's start can stall on its timers
+SILENCE = int(os.environ.get("VRAMLINK_LAB_SILENCE", 90))  # seconds without L1's "alive", which comes every 5
 GRACE = 15  # seconds that L1 has to end by itself and bring /out back after the time limit
 CHUNK = 1 << 16
 PR_SET_PDEATHSIG = 1
@@ -76,6 +77,7 @@ class Run:
         self._qemu = None
         self._status = None
         self._told = b""
+        self._heard = None  # when L1 last said anything on the control port
 
     def __enter__(self):
         # In a session of its own QEMU does not get the terminal's ^C; an interactive one needs the terminal.
@@ -98,7 +100,8 @@ class Run:
 
     def wait(self, time_limit, boot_limit=None):
         """Streams until L1 has told its exit code or died. Returns that code, TIMED_OUT, NO_RESULT, or NOT_BOOTED
-        when boot_limit is given and L1's init has not spoken by then, or never will."""
+        when boot_limit is given and L1's init has not spoken by then, or never will; with a boot_limit an L1 that
+        falls silent later has died, too."""
         for port in self._ports:
             self._accept(port)
         deadline = time.monotonic() + time_limit if time_limit else None
@@ -109,7 +112,9 @@ class Run:
             if boot_limit and not self._wait_for_init(selector, boot_limit):
                 return NOT_BOOTED
             while self._status is None and selector.get_map():
-                if not self._pump(selector, deadline):
+                if not self._pump(selector, self._next_check(deadline, boot_limit)):
+                    if boot_limit and self._is_silent():
+                        break
                     if timed_out:
                         break
                     timed_out, deadline = True, time.monotonic() + GRACE
@@ -118,6 +123,13 @@ class Run:
         if timed_out:
             return TIMED_OUT
         return NO_RESULT if self._status is None else self._status
+
+    def _is_silent(self):
+        return time.monotonic() >= self._heard + SILENCE
+
+    def _next_check(self, deadline, boot_limit):
+        times = [deadline] if deadline else []
+        return min(times + ([self._heard + SILENCE] if boot_limit else []), default=None)
 
     def _wait_for_init(self, selector, boot_limit):
         """False when L1's init has not said that it runs: the kernel stalls, or has died."""
@@ -155,6 +167,7 @@ class Run:
         return True
 
     def _hear(self, data):
+        self._heard = time.monotonic()
         self._told += data
         for line in self._told.decode(errors="replace").splitlines():
             word, _, number = line.partition(" ")
