@@ -2,13 +2,14 @@
 /*
  * For the host in a box, not for users: mends a deadlock of Linux 7.3's DRM core on two CPUs.
  *
- * drm_crtc_vblank_start_timer() runs with the device's vblank lock held and interrupts off, and waits until the
- * timer's function has ended if it is just running. drm_vblank_timer_function(), on the other CPU, waits for that
- * lock. virtio-gpu takes its vblanks from this timer; a mode set soon after another one hits the window, the sooner the
- * longer the host of a virtual machine lets one of its CPUs wait.
+ * drm_crtc_vblank_start_timer() runs with the device's vblank lock held and interrupts off, and
+ * waits until the timer's function has ended if it is just running. drm_vblank_timer_function(), on
+ * the other CPU, waits for that lock. virtio-gpu takes its vblanks from this timer; a mode set soon
+ * after another one hits the window, the sooner the longer the host of a virtual machine lets one
+ * of its CPUs wait.
  *
- * A timer may be started while its function runs (hrtimer_start_range_ns()), so nobody needs to wait:
- * start_without_waiting() takes the place of the function that does.
+ * A timer may be started while its function runs (hrtimer_start_range_ns()), so nobody needs to
+ * wait: start_without_waiting() takes the place of the function that does.
  */
 #include <linux/hrtimer.h>
 #include <linux/kprobes.h>

@@ -2,8 +2,8 @@
 //
 // Runs the tests and prints TAP. The tests of a suite share a process, so that they may share a QEMU; each
 // has a time limit. A test whose process dies or hangs has failed; the rest of its suite goes on in a new
-// process. One that not even SIGKILL ends has found a kernel that is stuck: no other test would get further, so
-// that is the end, with the kernel functions that it waits in.
+// process. One that not even SIGKILL ends has found a kernel that is stuck: no other test would get further,
+// so that is the end, with the kernel functions that it waits in.
 //
 //   device-tests [--gtest_filter=…] [--gtest_list_tests] [--from=N]
 //
@@ -204,8 +204,8 @@ class Child {
     pid_t pid_ = -1;
 };
 
-/// Runs tests of one suite in one process, as far as it lives. Removes from @p names what has a verdict. False: the
-/// process cannot be ended.
+/// Runs tests of one suite in one process, as far as it lives. Removes from @p names what has a verdict.
+/// False: the process cannot be ended.
 bool run_process(std::vector<std::string> &names, Tap &tap)
 {
     Child child(names);

@@ -130,8 +130,8 @@ int write_sysfs(const std::string &path, const std::string &text)
     return ::write(file.get(), text.data(), text.size()) < 0 ? errno : 0;
 }
 
-/// Files that QEMU's displays keep: sockets of consumers that have left, surfaces of QEMU's, dma-bufs of Mesa and
-/// the memory behind them.
+/// Files that QEMU's displays keep: sockets of consumers that have left, surfaces of QEMU's, dma-bufs of Mesa
+/// and the memory behind them.
 static bool is_displays_own(const std::string &target)
 {
     return target.starts_with("socket:") || target.starts_with("/memfd:displaysurface") ||

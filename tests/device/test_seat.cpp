@@ -89,7 +89,8 @@ class VfioSeat : public testing::Test {
         return bytes;
     }
 
-    /// The keyboard comes back with the terminal, after the picture: K is pressed until the guest has heard it.
+    /// The keyboard comes back with the terminal, after the picture: K is pressed until the guest has heard
+    /// it.
     Bytes pressed_until_heard()
     {
         Bytes bytes;

@@ -10,9 +10,9 @@ lint_format() {
 }
 
 # clang 16 with libstdc++ 12 sees std::expected only with the concepts macro of C++20; clang-tidy 14, bookworm's
-# default, crashes on it.
+# default, crashes on it. gcc finds a precompiled header in the build directory, clang reads it as a header.
 tidy_one() {
-    local extra=(--extra-arg=-Wno-unknown-warning-option)
+    local extra=(--extra-arg=-Wno-unknown-warning-option "--extra-arg=-I$REPO/tests/device/pch")
     case $1 in *.cpp)
         extra+=(--extra-arg=-U__cpp_concepts --extra-arg=-D__cpp_concepts=202002L --extra-arg=-Wno-builtin-macro-redefined)
         ;;
@@ -22,7 +22,7 @@ tidy_one() {
 
 lint_tidy() {
     export -f tidy_one
-    export BUILD
+    export BUILD REPO
     cd "$REPO"
     # Only what is compiled: a file without a compile command would be judged with made-up flags.
     python3 -c '

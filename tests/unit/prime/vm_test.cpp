@@ -138,7 +138,8 @@ TEST(Advice, FitsTheReason)
         std::string::npos);
     EXPECT_NE(advice_for("EIO: the compositor does not import this dma-buf").find("--direct-display"),
               std::string::npos);
-    EXPECT_NE(advice_for("EOPNOTSUPP: the compositor draws with the CPU, which").find("virgl"), std::string::npos);
+    EXPECT_NE(advice_for("EOPNOTSUPP: the compositor draws with the CPU, which").find("virgl"),
+              std::string::npos);
     EXPECT_EQ(advice_for(""), "");
     EXPECT_EQ(advice_for("something new"), "");
 }
