@@ -51,13 +51,12 @@ TEST(Trace, EventsTellABlobsLife)
     EXPECT_EQ(ground.machine.new_messages().find("vramlink_"), std::string::npos) << "off until asked for";
     set_events(ground.machine, "vramlink_*", true);
     live(ground);
+    const std::string scanout = "set_scanout vram0: scanout 0 blob 10 format 2 rectangle 64x64+0+0 ";
     expect_lines(ground.machine.new_messages(),
                  {"plan vram0: blob 10 size 16384 ranges ",
                   "create vram0: blob 10 size 16384 entries 4: answer 0x1100",
                   "show vram0: scanout 0 blob 10 64x64 as a surface",
-                  "set_scanout vram0: scanout 0 blob 10 format 2 rectangle 64x64+0+0 stride 256 offset 0: "
-                  "answer 0x1100",
-                  "flush vram0: blob 10 rectangle 5x6+3+4",
+                  scanout + "stride 256 offset 0: answer 0x1100", "flush vram0: blob 10 rectangle 5x6+3+4",
                   "release vram0: blob 10: ", "detach vram0: blob 10: answer 0x1100",
                   "plan vram0: blob 10 size 16384 ", "attach vram0: blob 10 entries 4: answer 0x1100",
                   "show vram0: scanout 0 blob 10 64x64 as a surface",

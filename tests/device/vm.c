@@ -229,6 +229,7 @@ static uint32_t add_command(struct vm_gpu *gpu, uint64_t request, size_t size, s
         chain[count++] = (struct vm_descriptor){request + done, (uint32_t)MIN(piece, size - done), 0, 0};
     if (answer_size)
         chain[count++] = (struct vm_descriptor){answer, (uint32_t)answer_size, VRING_DESC_F_WRITE, 0};
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): g_autofree
     return vm_ring_add(&gpu->control, gpu->vm, chain, count, 1);
 }
 
@@ -314,6 +315,7 @@ static uint32_t add_batch(struct vm_gpu *gpu, uint64_t in, uint64_t out, const s
         g_byte_array_append(bytes, requests[i].bytes, (guint)requests[i].size);
     }
     vm_write(gpu->vm, in, bytes->data, bytes->len);
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): g_autofree
     return vm_ring_add(&gpu->control, gpu->vm, chains, 2, count);
 }
 

@@ -74,6 +74,7 @@ void vm_ring_offer(struct vm_ring *ring, struct vm *vm, uint32_t head, uint32_t 
         ring->offered += (uint16_t)here;
         done += here;
     }
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): g_autofree
     qtest_writew(vm->qts, ring->queue->avail + offsetof(struct vring_avail, idx), ring->offered);
 }
 

@@ -308,12 +308,13 @@ uint32_t fake_gpu_held(struct fake_gpu *gpu)
 void fake_gpu_reset(struct fake_gpu *gpu)
 {
     VirtIOGPU *g = VIRTIO_GPU(&gpu->vg);
+    struct virtio_gpu_simple_resource *res, *following;
 
     vram_queue_reset(&gpu->vg);
     vram_scanout_reset(&gpu->vg);
     vrl_table_reset(gpu->vg.table);
-    while (!QTAILQ_EMPTY(&g->reslist))
-        drop_2d(g, QTAILQ_FIRST(&g->reslist));
+    QTAILQ_FOREACH_SAFE(res, &g->reslist, next, following)
+    drop_2d(g, res);
     g->parent_obj.renderer_blocked = 0;
     gpu->timer_runs = false;
     must(gpu->dmabufs == 0);
