@@ -101,6 +101,17 @@ std::string stuck_threads(pid_t group)
     return report;
 }
 
+std::string stack_in(pid_t process, std::initializer_list<std::string_view> functions)
+{
+    std::error_code gone;
+    for (const auto &thread : fs::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
+        std::string stack = stack_of(thread.path());
+        if (std::ranges::any_of(functions, [&](auto function) { return stack.find(function) != stack.npos; }))
+            return stack;
+    }
+    return "";
+}
+
 bool end_group(pid_t group, int limit_ms)
 {
     kill(-group, SIGKILL);

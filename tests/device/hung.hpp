@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 namespace vramlink::test {
 
@@ -11,6 +13,10 @@ namespace vramlink::test {
 /// each, with the kernel functions that they wait in. Root reads those (/proc/PID/task/TID/stack); others get
 /// the names alone.
 std::string stuck_threads(pid_t group);
+
+/// The kernel stack ("f+0x1/0x2 < g+0x3/0x4") of a thread of that process that stands in one of the
+/// functions, parts of their names; empty when none does.
+std::string stack_in(pid_t process, std::initializer_list<std::string_view> functions);
 
 /// Kills the group, whose leader is a child of the caller's, and waits until it has ended; false: some of it
 /// is still there after @p limit_ms, so the kernel does not let go of it.

@@ -6,6 +6,7 @@
 // stands in the kernel until the viewer is killed.
 
 #include "tests/device/ground.hpp"
+#include "tests/device/hung.hpp"
 #include "tests/device/nvme_gpu.hpp"
 #include "tests/device/viewer.hpp"
 
@@ -18,7 +19,6 @@
 #include <fstream>
 #include <future>
 #include <memory>
-#include <sstream>
 
 namespace vramlink::test {
 namespace {
@@ -96,18 +96,9 @@ void recover(Stage &stage)
     stage.gpu = std::make_unique<Gpu>(stage.machine); // a virtio reset: no blob is left
 }
 
-/// What a thread of QEMU that stands in the kernel stands in; empty when none stands in a revocation.
-std::string revocation_stack(pid_t pid)
+bool stands_in_revocation(pid_t pid)
 {
-    for (const auto &task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-        std::ifstream file(task.path() / "stack");
-        std::ostringstream stack;
-        stack << file.rdbuf();
-        for (const char *waits : {"dma_buf_move", "vram_buffer_wait"}) // mainline's and vfio-pci-vram's
-            if (stack.str().find(waits) != std::string::npos)
-                return stack.str();
-    }
-    return "";
+    return !stack_in(pid, {"dma_buf_move", "vram_buffer_wait"}).empty(); // mainline's and vfio-pci-vram's
 }
 
 class VfioLazy : public testing::Test {
@@ -157,7 +148,7 @@ void expect_to_hang(const std::vector<Way> &ways, bool in_qemu)
         ASSERT_NO_FATAL_FAILURE(stage.show(viewer, ++seed));
         auto lost = std::async(std::launch::async, [&] { way.lose(stage); });
         EXPECT_EQ(lost.wait_for(hang), std::future_status::timeout) << "it went through";
-        EXPECT_EQ(revocation_stack(stage.machine.pid()) != "", in_qemu) << "where does QEMU stand?";
+        EXPECT_EQ(stands_in_revocation(stage.machine.pid()), in_qemu) << "where does QEMU stand?";
         viewer.kill();
         EXPECT_EQ(lost.wait_for(std::chrono::milliseconds(patience(2000))), std::future_status::ready)
             << "it hangs without the viewer, too";

@@ -10,15 +10,15 @@
 // Afterwards nothing works in this L1: run-display-gone gives it a lab run of its own.
 
 #include "tests/device/consumer.hpp"
+#include "tests/device/hung.hpp"
 #include "tests/device/stage.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <memory>
-#include <sstream>
+#include <string_view>
 #include <thread>
 
 namespace vramlink::test {
@@ -30,6 +30,7 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t id = Stage::id;
 constexpr Rect whole{0, 0, Ground::width, Ground::height};
 constexpr auto hang = 5s; ///< how long a write that must hang is watched
+constexpr std::string_view revocation = "vfio_pci_dma_buf_move";
 constexpr const char *driver = "/sys/bus/virtio/drivers/virtio_gpu/";
 
 std::string bound_device()
@@ -37,19 +38,6 @@ std::string bound_device()
     for (const auto &entry : fs::directory_iterator(driver)) {
         if (entry.path().filename().string().starts_with("virtio"))
             return entry.path().filename();
-    }
-    return "";
-}
-
-/// The kernel stack of a thread that stands in a revocation; empty when none does.
-std::string revocation_stack(pid_t pid)
-{
-    for (const auto &task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-        std::ifstream file(task.path() / "stack");
-        std::ostringstream stack;
-        stack << file.rdbuf();
-        if (stack.str().find("vfio_pci_dma_buf_move") != std::string::npos)
-            return stack.str();
     }
     return "";
 }
@@ -109,13 +97,13 @@ TEST_F(DisplayGone, AllGoOnUntilTheMemoryIsLost)
     EXPECT_NE(said.find("whoever takes the memory away may have to wait"), said.npos) << said;
     std::string stack;
     EXPECT_TRUE(eventually([&] {
-        stack = revocation_stack(stage.machine.pid());
+        stack = stack_in(stage.machine.pid(), {revocation});
         return !stack.empty();
     })) << "this kernel lets go: docs/revocation.md says otherwise";
     EXPECT_NE(stack.find("virtio_gpu_detach_object_fenced"), stack.npos) << stack;
     std::this_thread::sleep_for(hang);
     EXPECT_FALSE(loss.has_ended());
-    EXPECT_EQ(revocation_stack(stage.machine.pid()), stack);
+    EXPECT_EQ(stack_in(stage.machine.pid(), {revocation}), stack);
 }
 
 } // namespace

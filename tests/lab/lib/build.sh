@@ -16,8 +16,8 @@ configure() { # configure NAME OPTION...
     fi
 }
 
-# What the demo runs, of build/host: no tests, so that the first picture comes soon.
 PLUGIN='hw/qemu/qemu-vramlink.so hw/qemu/qemu-vramlink-device.so'
+# What the demo runs, of build/host: no tests, so that the first picture comes soon.
 DEMO_TARGETS="$PLUGIN tools/viewer/vramlink-viewer
     tools/viewer/gem-count tests/demo/gpu-painter tests/demo/testcard-check"
 BENCH_TARGETS='all tests/bench/bench-heart tests/bench/bench-view tests/bench/device/bench-device'
