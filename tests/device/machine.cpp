@@ -96,7 +96,8 @@ bool eventually(const std::function<bool()> &condition)
 {
     constexpr int limit_ms = 10'000;
     constexpr int step_ms = 20;
-    for (int waited = 0; waited < patience(limit_ms); waited += step_ms) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience(limit_ms));
+    while (std::chrono::steady_clock::now() < end) { // a condition may take its time
         if (condition())
             return true;
         std::this_thread::sleep_for(std::chrono::milliseconds(step_ms));

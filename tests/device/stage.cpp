@@ -138,7 +138,12 @@ static bool is_displays_own(const std::string &target)
            target.starts_with("/memfd:lp_dma_buf") || target.find("dmabuf") != std::string::npos;
 }
 
-Baseline::Baseline(Stage &stage, const Viewer &viewer) : first_(look(stage, viewer)) {}
+Baseline::Baseline(Stage &stage, const Viewer &viewer)
+{
+    const Json at_rest = neutral_count(viewer);
+    first_ = look(stage, viewer);
+    first_.viewer = at_rest;
+}
 
 Baseline::Count Baseline::look(Stage &stage, const Viewer &viewer)
 {

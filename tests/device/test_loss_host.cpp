@@ -105,7 +105,7 @@ TEST_F(VfioHost, QemuIsKilled)
     auto stage = std::make_unique<Stage>();
     const Viewer viewer({"--reconnect"});
     ASSERT_TRUE(viewer.shows("neutral"));
-    const Json before = gem_count(viewer.pid());
+    const Json before = neutral_count(viewer);
     stage->show(picture(1));
     ASSERT_TRUE(viewer.shows("dmabuf"));
     EXPECT_EQ(vfio_dmabufs(), 1);

@@ -155,4 +155,15 @@ Json gem_count(pid_t pid)
     return pclose(pipe) == 0 ? Json::parse(text, nullptr, false) : Json();
 }
 
+Json neutral_count(const Viewer &viewer)
+{
+    Json now;
+    EXPECT_TRUE(eventually([&] {
+        now = gem_count(viewer.pid());
+        return now.is_object() && now["framebuffers"] == 1 && now["gem_handles"] == 0 &&
+               now["dmabuf_fds"] == 0;
+    })) << now.dump();
+    return now;
+}
+
 } // namespace vramlink::test

@@ -61,6 +61,10 @@ class Viewer {
 /// Null when it says nothing.
 [[nodiscard]] Json gem_count(pid_t pid);
 
+/// gem_count() of a viewer that shows the neutral frame and nothing else, once it holds that frame alone: it
+/// also tries QEMU's own surfaces and changes its mode while it says "neutral".
+[[nodiscard]] Json neutral_count(const Viewer &viewer);
+
 } // namespace vramlink::test
 
 #endif
