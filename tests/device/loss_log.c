@@ -6,21 +6,16 @@
  *   VRAMLINK_TEST_LOSS_LOG=FILE   lines "config ADDRESS LENGTH VALUE dmabufs ns", "reset dmabufs ns" and
  *                                 "hot-reset dmabufs ns"; ns is how long the kernel took
  *
- *   VRAMLINK_TEST_AF=1            the device's config space has an Advanced Features capability with a
- * function level reset, which no device that QEMU emulates has: the kernel ignores it
- *
  * The dma-bufs are counted in debugfs (Linux: drivers/dma-buf/dma-buf.c), so those that only an importer
  * holds count, too.
  */
 #include "vfio_files.h"
 
-#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,53 +51,6 @@ static void append(const char *what, int dmabufs, int64_t ns)
         fclose(file);
     }
     errno = saved;
-}
-
-/* Where nothing else is in the config space of QEMU's NVMe controller. */
-#define AF_AT 0xf0
-
-/* Lays the capability, first in the list, over what was read of config space. */
-static void forge_af(int fd, uint8_t *data, size_t size, uint64_t offset)
-{
-    static uint8_t first;
-    uint8_t capability[6] = {PCI_CAP_ID_AF, 0, sizeof(capability), PCI_AF_CAP_TP | PCI_AF_CAP_FLR, 0, 0};
-
-    if (!first &&
-        pread(fd, &first, 1,
-              ((off64_t)VFIO_PCI_CONFIG_REGION_INDEX << VFIO_REGION_SHIFT) + PCI_CAPABILITY_LIST) != 1)
-        return;
-    capability[PCI_CAP_LIST_NEXT] = first;
-    for (size_t i = 0; i < size; i++) {
-        if (offset + i == PCI_CAPABILITY_LIST)
-            data[i] = AF_AT;
-        if (offset + i >= AF_AT && offset + i < AF_AT + sizeof(capability))
-            data[i] = capability[offset + i - AF_AT];
-    }
-}
-
-ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
-{
-    static ssize_t (*real)(int, void *, size_t, off64_t);
-    static bool inside;
-
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "pread64");
-    const ssize_t result = real(fd, data, size, offset);
-    if (result > 0 && !inside && getenv("VRAMLINK_TEST_AF") &&
-        VFIO_REGION_OF(offset) == VFIO_PCI_CONFIG_REGION_INDEX && fd_is_vfio_device(fd)) {
-        inside = true;
-        forge_af(fd, data, (size_t)result, VFIO_OFFSET_IN_REGION(offset));
-        inside = false;
-    }
-    return result;
-}
-
-/* What the compiler makes of pread() into an array (_FORTIFY_SOURCE). */
-ssize_t __pread64_chk(int fd, void *data, size_t size, off64_t offset, size_t room)
-{
-    if (size > room)
-        abort();
-    return pread64(fd, data, size, offset);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)

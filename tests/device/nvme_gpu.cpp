@@ -14,6 +14,7 @@ namespace {
 
 constexpr int registers_bar = 0, memory_bar = 4;
 constexpr std::uint64_t registers = 0xc7000000;
+constexpr std::uint32_t configuration = 0x14, queue_entry_size = 6 << 16; // NVM Express 1.4, 3.1.5
 constexpr std::uint16_t d3hot = 3;
 constexpr unsigned behind = 1; ///< its slot on the bridge's bus
 
@@ -84,6 +85,18 @@ void NvmeGpu::enable_memory(Machine &machine, std::uint64_t registers)
 {
     constexpr std::uint32_t pmr_control = 0xe04, pmr_enable = 1; // NVM Express 1.4, 3.1.16
     machine.write(registers + pmr_control, {pmr_enable});
+}
+
+void NvmeGpu::configure(Machine &machine, std::uint64_t registers)
+{
+    machine.write(registers + configuration, {queue_entry_size});
+}
+
+bool NvmeGpu::configured(Machine &machine, std::uint64_t registers)
+{
+    std::uint32_t value = 0;
+    vm_read(machine.raw(), registers + configuration, &value, sizeof(value));
+    return value == queue_entry_size;
 }
 
 void NvmeGpu::power_up()

@@ -33,6 +33,10 @@ class NvmeGpu {
 
     /// Turns its memory region on; @p registers is where BAR 0 lies.
     static void enable_memory(Machine &machine, std::uint64_t registers);
+    /// Writes something into the controller's configuration, and looks whether it is still there: a reset
+    /// of the function clears it.
+    static void configure(Machine &machine, std::uint64_t registers);
+    [[nodiscard]] static bool configured(Machine &machine, std::uint64_t registers);
 
     /// Powers it up.
     explicit NvmeGpu(Machine &machine, At at = At::RootBus);

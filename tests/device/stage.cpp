@@ -37,7 +37,7 @@ Machine::Options machine_options(const Stage::Options &options)
             .gpu = "virtio-gpu-vram-pci,id=vram0" + options.gpu_options,
             .display = options.display,
             .preload = loss_library(),
-            .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path() + " " + options.environment,
+            .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path(),
             .machine = options.root_port ? "q35" : "pc"};
 }
 
@@ -65,7 +65,7 @@ void Stage::power_up()
     if (port != nullptr)
         vm_pci_open_bridge(port);
     memory = machine.map_bar(place, memory_bar);
-    const Machine::Bar registers = machine.map_bar(place, 0);
+    registers = machine.map_bar(place, 0);
     NvmeGpu::enable_memory(machine, registers.address);
 }
 

@@ -29,7 +29,6 @@ struct Stage {
 
     struct Options {
         bool root_port = false; ///< q35, the GPU behind a root port at @c slot
-        std::string environment{};
         std::string display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128";
         std::string gpu_options{};
         std::string devices{}; ///< more of them
@@ -52,7 +51,7 @@ struct Stage {
     Machine machine;
     std::unique_ptr<Gpu> gpu;
     vm_pci *port = nullptr; ///< the root port
-    Machine::Bar memory{};
+    Machine::Bar memory{}, registers{};
 
   private:
     void meet();

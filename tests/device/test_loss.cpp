@@ -26,7 +26,8 @@ struct Way {
     const char *asked; ///< how the line starts that the kernel's loss stands in
     const char *why;   ///< a part of the tombstone's reason; null: no tombstone is left
     Stage::Options options{};
-    bool hot_reset = false; ///< the host's kernel has no other reset for the device
+    const char *host_resets = nullptr; ///< how the host's kernel resets the device; null: its own choice
+    bool resets = false;               ///< the device itself: its configuration is gone
 };
 
 void PrintTo(const Way &way, std::ostream *out)
@@ -72,8 +73,18 @@ const std::vector<Way> ways = {
     {"D3", sleep_d3, "config ", "D3"},
     {"BarMoved", [](Stage &stage) { vm_pci_move_bar(stage.memory.pci, Stage::memory_bar, elsewhere); },
      "config ", "moved a BAR"},
-    {"FunctionLevelReset", reset_function, "config ", "FLR"},
-    {"AdvancedFeaturesReset", reset_advanced, "config 0xf4 ", "FLR", {.environment = "VRAMLINK_TEST_AF=1"}},
+    {.name = "FunctionLevelReset",
+     .lose = reset_function,
+     .asked = "config ",
+     .why = "FLR",
+     .host_resets = "flr",
+     .resets = true},
+    {.name = "AdvancedFeaturesReset",
+     .lose = reset_advanced,
+     .asked = "config ",
+     .why = "FLR",
+     .host_resets = "af_flr",
+     .resets = true},
     {"SecondaryBusReset",
      [](Stage &stage) { vm_pci_reset_bus(stage.port); },
      "reset ",
@@ -84,34 +95,35 @@ const std::vector<Way> ways = {
      "hot-reset ",
      "the device was reset",
      {.root_port = true},
-     true},
+     ""},
     {"MachineReset", [](Stage &stage) { vm_reset(stage.machine.raw()); }, "reset ", nullptr},
     {"GuestReboots", [](Stage &stage) { vm_reboot(stage.machine.raw()); }, "reset ", nullptr},
 };
 
 class VfioLoss : public StageTest {};
 
-/// While it lives, the kernel resets the device with its bus or not at all.
-class OnlyHotReset {
+/// While it lives, the kernel resets the device by this method of those it has for it; "": by none, so that
+/// VFIO offers the hot reset alone.
+class HostResets {
   public:
-    explicit OnlyHotReset(bool wanted) : wanted_(wanted)
+    explicit HostResets(const char *method) : chosen_(method != nullptr)
     {
-        if (wanted_) {
-            EXPECT_EQ(write_sysfs(file(), "\n"), 0) << file();
+        if (chosen_) {
+            EXPECT_EQ(write_sysfs(file(), std::string(method) + "\n"), 0) << file() << ": " << method;
         }
     }
-    ~OnlyHotReset()
+    ~HostResets()
     {
-        if (wanted_) {
+        if (chosen_) {
             EXPECT_EQ(write_sysfs(file(), "default\n"), 0);
         }
     }
-    OnlyHotReset(const OnlyHotReset &) = delete;
-    OnlyHotReset &operator=(const OnlyHotReset &) = delete;
+    HostResets(const HostResets &) = delete;
+    HostResets &operator=(const HostResets &) = delete;
 
   private:
     static std::string file() { return "/sys/bus/pci/devices/" + NvmeGpu::host() + "/reset_method"; }
-    bool wanted_;
+    bool chosen_;
 };
 
 class VfioLossWays : public VfioLoss, public testing::WithParamInterface<Way> {};
@@ -119,7 +131,7 @@ class VfioLossWays : public VfioLoss, public testing::WithParamInterface<Way> {}
 TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
 {
     const Way &way = GetParam();
-    const OnlyHotReset only(way.hot_reset);
+    const HostResets host_resets(way.host_resets);
     Stage stage(way.options);
     const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
@@ -129,6 +141,8 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
     ASSERT_TRUE(viewer.shows("dmabuf"));
     EXPECT_GE(viewer.stats()["framebuffers_open"], 1) << viewer.stats().dump();
 
+    NvmeGpu::configure(stage.machine, stage.registers.address);
+    ASSERT_TRUE(NvmeGpu::configured(stage.machine, stage.registers.address));
     const std::size_t before = asked_of_kernel().size();
     const auto start = std::chrono::steady_clock::now();
     way.lose(stage);
@@ -141,6 +155,9 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
         asked |= lines[i].what.starts_with(way.asked);
     }
     EXPECT_TRUE(asked) << way.asked << ", but " << lines.back().what;
+    if (way.resets) {
+        EXPECT_FALSE(NvmeGpu::configured(stage.machine, stage.registers.address)) << "it was not reset";
+    }
     EXPECT_TRUE(viewer.shows("neutral"));
     EXPECT_EQ(stage.machine.held().vfio_dmabufs, 0);
     EXPECT_EQ(held_by(viewer.pid()).vfio_dmabufs, 0);

@@ -25,12 +25,13 @@ TROUBLE = re.compile(r"kernel BUG|BUG: (?!soft lockup|workqueue lockup)|WARNING:
 
 class Ground:
     """gpu: 64 MiB of VRAM, no PM, no FLR. large_gpu: 8 GiB. set: two functions of one slot, which
-    are reset together. card: a network card with PM, FLR and an I/O BAR. peer: who imports."""
+    are reset together. af_gpu: has the Advanced Features capability, and no other FLR. card: a network card with
+    PM, FLR and an I/O BAR. peer: who imports."""
 
     def __init__(self, driver):
         self.driver = driver
         gpus = sorted(pci.find(*LAB_GPU), key=lambda address: pci.bar(address, VRAM_BAR)[1])
-        *self.set, self.gpu, self.large_gpu = gpus
+        *self.set, self.af_gpu, self.gpu, self.large_gpu = gpus
         self.card = pci.find(*NETWORK_CARD)[0]
         self.peer = pci.find(*DISK)[0]
         self.log_seen = len(kernel_log())
@@ -40,7 +41,7 @@ class Ground:
             pci.bind(address, self.driver)
 
     def devices(self):
-        return [*self.set, self.gpu, self.large_gpu, self.card]
+        return [*self.set, self.af_gpu, self.gpu, self.large_gpu, self.card]
 
     @property
     def ours(self):

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 DEVICES = Path("/sys/bus/pci/devices")
-CAP_PM, CAP_PCIE = 0x01, 0x10
+CAP_PM, CAP_PCIE, CAP_AF = 0x01, 0x10, 0x13
 
 
 def find(vendor, device):

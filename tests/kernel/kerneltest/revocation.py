@@ -38,12 +38,20 @@ def sysfs_reset(device):
     (pci.DEVICES / device.address / "reset").write_text("1")
 
 
+def advanced_features_reset(device):
+    """Through the capability in config space; that Linux has no better way is seen first."""
+    methods = (pci.DEVICES / device.address / "reset_method").read_text().split()
+    equal(methods[0], "af_flr", f"the first of the device's reset methods, which are {methods}")
+    device.advanced_features_reset()
+
+
 def events(ground):
-    gpu, card = (ground.gpu, VRAM_BAR), (ground.card, CARD_BAR)
+    gpu, card, af_gpu = (ground.gpu, VRAM_BAR), (ground.card, CARD_BAR), (ground.af_gpu, VRAM_BAR)
     return [
         Event("memory off, on", gpu, lambda d: d.set_memory(False), lambda d: d.set_memory(True)),
         Event("D3hot, D0", card, lambda d: d.set_power(3), lambda d: d.set_power(0)),
         Event("function-level reset through config space", card, Device.function_level_reset),
+        Event("reset through the Advanced Features capability", af_gpu, advanced_features_reset),
         Event("VFIO_DEVICE_RESET", gpu, Device.reset),
         Event("VFIO_DEVICE_RESET of a device with FLR", card, Device.reset),
         Event("hot reset", gpu, Device.hot_reset),

@@ -82,6 +82,10 @@ class Device:
         at = pci.capability(self.address, pci.CAP_PCIE) + 8
         self.write_config(at, 2, self.read_config(at, 2) | 0x8000)
 
+    def advanced_features_reset(self):
+        at = pci.capability(self.address, pci.CAP_AF) + 4
+        self.write_config(at, 1, 1)
+
     def reset(self):
         fcntl.ioctl(self.fd, DEVICE_RESET)
 

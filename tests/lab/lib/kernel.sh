@@ -97,6 +97,8 @@ run_kernel() { # run_kernel build|test [NAME...], run_kernel compare [FILTER]
     test)
         build_kernel_modules $names >&2
         locked "$CACHE/lock" ensure_root >&2
+        locked "$CACHE/lock" set_up_host >&2
+        locked "$BUILD/lock" ensure_host tests/lab/devices/lab-devices.so >&2
         "$REPO/tests/kernel/run-in-lab" $names
         ;;
     *) die "kernel: '$verb'? (build, test, compare)" ;;
