@@ -23,6 +23,7 @@ vrl_limits with_defaults(vrl_limits limits)
     fill(limits.max_blobs, VRL_DEFAULT_MAX_BLOBS);
     fill(limits.max_extents_total, VRL_DEFAULT_MAX_EXTENTS_TOTAL);
     fill(limits.max_bytes_copied, VRL_DEFAULT_MAX_BYTES_COPIED);
+    fill(limits.let_go_ms, VRL_DEFAULT_LET_GO_MS);
     return limits;
 }
 

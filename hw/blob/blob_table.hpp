@@ -108,6 +108,7 @@ class BlobTable {
     [[nodiscard]] Blob *backed(uint32_t id) noexcept;
     template <class Affected> uint32_t revoke_where(Affected affected, const char *why) noexcept;
     void wait_for_importers() noexcept;
+    void say_held_over(uint32_t id) noexcept;
     void release(Blob &blob, State next) noexcept;
     void let_go(Blob &blob, State next) noexcept;
     void give_back(Blob &blob) noexcept;

@@ -19,8 +19,6 @@
 namespace vramlink {
 namespace {
 
-constexpr std::chrono::milliseconds let_go_limit{500};
-
 bool lies_in(const ExtentList &memory, int device_fd) noexcept
 {
     const auto regions = memory.regions();
@@ -31,10 +29,21 @@ bool lies_in(const ExtentList &memory, int device_fd) noexcept
 
 } // namespace
 
+void BlobTable::say_held_over(uint32_t id) noexcept
+{
+    std::array<char, 256> sentence{};
+    const auto end =
+        fmt::format_to_n(sentence.data(), sentence.size(),
+                         "a consumer that was told to let go still holds its dma-buf after {} ms; "
+                         "whoever takes the memory away may have to wait for that process",
+                         limits_.let_go_ms);
+    say(id, VRL_OK, VRL_LOG_HOST, {sentence.data(), std::min(end.size, sentence.size())});
+}
+
 /// Until nobody else has a reference to the dma-bufs of the blobs that are on their way out.
 void BlobTable::wait_for_importers() noexcept
 {
-    const Clock::Time limit = resources_.clock.now() + let_go_limit;
+    const Clock::Time limit = resources_.clock.now() + std::chrono::milliseconds(limits_.let_go_ms);
     std::array<uint64_t, VRL_MAX_HELD> held{};
     size_t nr_held = 0;
     for (const auto &[id, blob] : blobs_) {
@@ -44,10 +53,7 @@ void BlobTable::wait_for_importers() noexcept
             if (resources_.clock.now() >= limit) {
                 ++resources_.counters.held_over;
                 nr_held += blob.backing->held_elsewhere(std::span(held).subspan(nr_held));
-                say(id, VRL_OK, VRL_LOG_HOST,
-                    "a consumer that was told to let go still holds its dma-buf after 500 ms; whoever takes "
-                    "the "
-                    "memory away may have to wait for that process");
+                say_held_over(id);
                 break;
             }
             resources_.clock.pause();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Cutting off: a display in another process was told to let go of a buffer, was given half a second, and has
+ * Cutting off: a display in another process was told to let go of a buffer, was given let-go-ms, and has
  * not. Its connection is ended: it is handed nothing any more and nobody waits for it again, until it comes
  * back. What it still holds is the kernel's affair.
  *
@@ -203,9 +203,9 @@ static void log_holders(VramGPU *vg, const uint64_t *inodes, size_t nr_inodes, u
 static void cut(VramGPU *vg, const Consumer *consumer)
 {
     g_autofree char *sentence = g_strdup_printf(
-        "the display of process %d is cut off: it was told to let go of a buffer; after 500 ms it has %u "
+        "the display of process %d is cut off: it was told to let go of a buffer; after %u ms it has %u "
         "descriptors of it, %d bytes of what it was sent are unread%s",
-        (int)consumer->pid, consumer->descriptors, consumer->unread,
+        (int)consumer->pid, vg->let_go_ms, consumer->descriptors, consumer->unread,
         consumer->silent      ? ", and it does not answer"
         : is_guilty(consumer) ? ""
                               : ", and nothing tells which display it is");

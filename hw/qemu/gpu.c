@@ -17,6 +17,8 @@
 #define STILL_MS 50
 /* And for displays in other processes to flip away from memory that the guest wants back. */
 #define FLIP_AWAY_MS 50
+/* And for whoever holds memory that goes away. */
+#define MAX_LET_GO_MS 60000
 
 /* What the user called the device: the id of the function around it. */
 const char *vram_user_id(VramGPU *vg)
@@ -135,17 +137,28 @@ static void free_table(VramGPU *vg)
     g_clear_pointer(&vg->layouts, vrl_layouts_free);
 }
 
+static bool make_table(VramGPU *vg, Error **errp)
+{
+    const struct vrl_limits limits = {.let_go_ms = vg->let_go_ms};
+
+    if (vg->let_go_ms < 1 || vg->let_go_ms > MAX_LET_GO_MS) {
+        error_setg(errp, "vramlink: let-go-ms is %u; it must be from 1 to %d", vg->let_go_ms, MAX_LET_GO_MS);
+        return false;
+    }
+    vg->table = vrl_table_new(&table_ops, vg, &limits);
+    if (!vg->table)
+        error_setg(errp, "vramlink: no memory for the blob table");
+    return vg->table;
+}
+
 static void realize(DeviceState *dev, Error **errp)
 {
     ERRP_GUARD();
     VramGPU *vg = VRAM_GPU(dev);
     VirtIOGPU *g = VIRTIO_GPU(dev);
 
-    vg->table = vrl_table_new(&table_ops, vg, NULL);
-    if (!vg->table) {
-        error_setg(errp, "vramlink: no memory for the blob table");
+    if (!make_table(vg, errp))
         return;
-    }
     if (!open_prime_node(vg, errp) || !parse_layouts(vg, errp)) {
         free_table(vg);
         return;
@@ -229,6 +242,7 @@ static const Property properties[] = {
     DEFINE_PROP_STRING("prime-node", VramGPU, prime_node),
     DEFINE_PROP_STRING("layouts", VramGPU, layouts_text),
     DEFINE_PROP_UINT32("flip-away-ms", VramGPU, flip_away_ms, FLIP_AWAY_MS),
+    DEFINE_PROP_UINT32("let-go-ms", VramGPU, let_go_ms, VRL_DEFAULT_LET_GO_MS),
     DEFINE_PROP_UINT32("still-ms", VramGPU, still_ms, STILL_MS),
 };
 
@@ -269,6 +283,9 @@ void vram_gpu_class_init(ObjectClass *klass)
     object_class_property_set_description(
         klass, "flip-away-ms",
         "milliseconds that displays have to flip away from a buffer that the guest takes back");
+    object_class_property_set_description(klass, "let-go-ms",
+                                          "milliseconds that displays have to let go of buffers whose memory "
+                                          "goes away, before they are cut off");
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
     vram_add_stats_property(klass);
     vram_add_show_mapped_property(klass);

@@ -107,6 +107,7 @@ typedef struct VramGPU {
     char *layouts_text; /* property layouts: what guest and host agreed on (vramlink/layout.h) */
     struct vrl_layouts *layouts;
     bool show_mapped;      /* property show-mapped: displays get no dma-buf */
+    uint32_t let_go_ms;    /* property let-go-ms: for the loss of memory */
     uint32_t flip_away_ms; /* property flip-away-ms: for the guest's own release of a shown blob */
     uint32_t still_ms;     /* property still-ms: how long copying a still may take; 0: no stills */
 

@@ -121,9 +121,9 @@ struct vrl_ops {
      * and reset.
      * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
     void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
-    /* Some consumer was told to let go and has not after half a second: connections of those that hang are
-     * ended. @inodes: of the dma-bufs that somebody holds (the first VRL_MAX_HELD of them), valid during the
-     * call. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
+    /* Some consumer was told to let go and has not after vrl_limits.let_go_ms: connections of those that hang
+     * are ended. @inodes: of the dma-bufs that somebody holds (the first VRL_MAX_HELD of them), valid during
+     * the call. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
     uint32_t (*cut_off)(void *opaque, const uint64_t *inodes, size_t nr_inodes);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
@@ -142,6 +142,7 @@ struct vrl_limits {
     uint32_t max_blobs;         /* per table; default VRL_DEFAULT_MAX_BLOBS */
     uint64_t max_extents_total; /* over all blobs; bounds the host memory for lists */
     uint64_t max_bytes_copied;  /* over all blobs with plan Copied: bytes of shadow buffers */
+    uint32_t let_go_ms;         /* that consumers have when memory goes away; default VRL_DEFAULT_LET_GO_MS */
 };
 
 /* 8K (7680x4320, 4 bytes a pixel) in single 4 KiB pages is 32,400 entries. */
@@ -149,6 +150,7 @@ struct vrl_limits {
 #define VRL_DEFAULT_MAX_BLOBS 16384u
 #define VRL_DEFAULT_MAX_EXTENTS_TOTAL (1024ull * 1024)
 #define VRL_DEFAULT_MAX_BYTES_COPIED (512ull * 1024 * 1024)
+#define VRL_DEFAULT_LET_GO_MS 500u
 
 /* Where one plane of the rectangle starts. */
 struct vrl_plane {
@@ -221,9 +223,9 @@ void vrl_table_reset(struct vrl_table *table);
  * host pointer. @why: one phrase for logs and stats. Returns how many blobs were revoked.
  *
  * This and the other revocations tell the consumers of all blobs concerned first (release_consumers), then
- * wait, 500 ms at most in all, until no other process and no importer holds a reference to their dma-bufs,
- * and only then close them: the kernel's own revocation, which may follow, waits for importers without
- * bound. */
+ * wait, vrl_limits.let_go_ms at most in all, until no other process and no importer holds a reference to
+ * their dma-bufs, and only then close them: the kernel's own revocation, which may follow, waits for
+ * importers without bound. */
 uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, const char *why);
 
 /* The VFIO device is about to lose its memory (memory decoding off, D3, a reset): every blob that has a byte

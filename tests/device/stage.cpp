@@ -31,10 +31,13 @@ Machine::Options machine_options(const Stage::Options &options)
         options.root_port
             ? "-device pcie-root-port,id=root,chassis=1,addr=" + std::to_string(Stage::slot) + " "
             : "";
+    std::string gpu = "virtio-gpu-vram-pci,id=vram0,let-go-ms=";
+    gpu += std::to_string(options.let_go_ms);
+    gpu += options.gpu_options;
     const std::string place = options.root_port ? ",bus=root" : ",addr=" + std::to_string(Stage::slot);
     return {.devices = options.devices + " " + port + "-device vfio-pci,id=gpu,host=" + NvmeGpu::host() +
                        place + Viewer::door(),
-            .gpu = "virtio-gpu-vram-pci,id=vram0" + options.gpu_options,
+            .gpu = gpu,
             .display = options.display,
             .preload = loss_library(),
             .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path(),

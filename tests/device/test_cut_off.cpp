@@ -86,7 +86,7 @@ class VfioCutOff : public StageTest {
         return "the display of process " + std::to_string(pid) + " is cut off";
     }
 
-    Stage stage_;
+    Stage stage_{{.let_go_ms = 3'000}};
     Recorder recorder_{stage_.machine}; // first: who comes later takes its first connection, not its listener
 };
 

@@ -49,7 +49,7 @@ std::vector<std::string> lazy_environment()
 struct Stage {
     explicit Stage(const std::string &plugin = "")
         : machine({.devices = NvmeGpu::device() + Viewer::door(),
-                   .gpu = "virtio-gpu-vram-pci,id=vram0",
+                   .gpu = "virtio-gpu-vram-pci,id=vram0,let-go-ms=20000", // tests do not depend on speed
                    .display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128",
                    .plugin = plugin})
     {

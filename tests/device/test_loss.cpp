@@ -214,7 +214,7 @@ TEST_F(VfioLoss, Unplug)
 /// off. When it runs again it comes back.
 TEST_F(VfioLoss, AStoppedViewerIsCutOffAfterABoundedTime)
 {
-    Stage stage;
+    Stage stage({.let_go_ms = 500});
     const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
     const Baseline baseline(stage, viewer);

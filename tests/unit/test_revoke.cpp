@@ -18,7 +18,7 @@ namespace vramlink::test {
 namespace {
 
 constexpr uint64_t size = 64 * page;
-constexpr std::chrono::milliseconds limit{500};
+constexpr std::chrono::milliseconds limit{VRL_DEFAULT_LET_GO_MS};
 
 uint64_t gpa_of(uint64_t region)
 {
@@ -110,6 +110,18 @@ TEST_F(Revoke, AConsumerThatHangsIsWaitedForOnceForAllBlobs)
         EXPECT_FALSE(is_open(fd));
     for (uint32_t id = 1; id <= 10; ++id)
         EXPECT_TRUE(vrl_table_is_revoked(bench.get(), id));
+}
+
+TEST_F(Revoke, TheTimeCanBeChosen)
+{
+    Bench patient({.let_go_ms = 20});
+    patient.vmm.map(gpa_of(1), patient.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar"), 0, size);
+    ASSERT_EQ(patient.create(1, page, {{gpa_of(1), page, 0}}), VRL_OK);
+    patient.calls.holders[patient.dmabuf(1, 0)] = 1;
+    const Clock::Time before = patient.clock.time;
+    EXPECT_EQ(vrl_table_revoke_region(patient.get(), 1, "gone"), 1U);
+    EXPECT_EQ(patient.clock.time - before, std::chrono::milliseconds(20));
+    EXPECT_TRUE(patient.vmm.logged("still holds its dma-buf after 20 ms"));
 }
 
 /// Whoever is to be cut off is looked for among the holders of what is held, not of all that goes.
