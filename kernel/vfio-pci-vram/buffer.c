@@ -24,8 +24,7 @@ MODULE_PARM_DESC(
 
 #define VRAM_LONGEST_PAUSE (600 * HZ)
 
-/* Membership of every device's list, vram_device.live, and what VRAM_FEATURE_STATE tells of a
- * buffer. */
+/* Every device's list, vram_device.live, and what VRAM_FEATURE_STATE tells of a buffer. */
 static DEFINE_SPINLOCK(vram_list_lock);
 
 /* What the exporter knows about one importer: dma_buf_attachment.priv. */
@@ -317,8 +316,7 @@ void vram_buffer_wait(struct vram_buffer *buffer)
 	mutex_unlock(&buffer->alive);
 }
 
-/* False when it is no dma-buf of this device, or the device was closed since. Never waits for a
- * revocation. */
+/* False: no dma-buf of this device, or the device was closed since. Waits for no revocation. */
 bool vram_buffer_state(struct vram_device *vram, struct dma_buf *dmabuf,
 		       struct vram_feature_state *state)
 {

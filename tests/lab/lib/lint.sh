@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# ./dev lint: format, static analysis, scripts. Every check runs; the first failure does not hide the others.
+# ./dev lint: format, static analysis, scripts, the kernel's checkpatch.pl on kernel/. Every check runs; the first failure does not hide the others.
 
 tracked() { git -C "$REPO" ls-files -- "$@"; }
 
@@ -60,11 +60,45 @@ lint_python() {
         PYTHONPYCACHEPREFIX=$OUT/pycache xargs -r python3 -m py_compile
 }
 
+CHECKPATCH=$CACHE/checkpatch
+
+# Of the lab's newest kernel's source package, three files are kept.
+fetch_checkpatch() { # fetch_checkpatch VERSION
+    local debs
+    debs=$(mktemp -d)
+    kernel_lists current
+    (cd "$debs" && in_trixie apt-get download "linux-source-$1")
+    rm -rf "$CHECKPATCH"
+    mkdir -p "$CHECKPATCH"
+    dpkg-deb --fsys-tarfile "$debs"/linux-source-*.deb | tar -x -O "./usr/src/linux-source-$1.tar.xz" |
+        tar -x -J -C "$CHECKPATCH" --strip-components=2 --wildcards \
+            '*/scripts/checkpatch.pl' '*/scripts/spelling.txt' '*/scripts/const_structs.checkpatch'
+    rm -r "$debs"
+    note "linux-source-$1"
+}
+
+ensure_checkpatch() {
+    local version
+    ensure_packaged_kernel current
+    version=$(cut -d. -f1,2 "$LAB/kernel-current/version")
+    fresh "$CHECKPATCH.stamp" "$version" "$CHECKPATCH/checkpatch.pl" && return 0
+    step checkpatch "fetched the kernel's checkpatch.pl" fetch_checkpatch "$version"
+    stamp "$CHECKPATCH.stamp" "$version"
+}
+
+# kzalloc_obj(), which it would like, came with Linux 7.
+lint_checkpatch() {
+    cd "$REPO"
+    tracked 'kernel/*.c' 'kernel/*.h' |
+        xargs -r perl "$CHECKPATCH/checkpatch.pl" --no-tree -f --terse --no-summary --show-types --ignore ALLOC_WITH_SIZEOF
+}
+
 run_lint() {
     run_build
+    locked "$CACHE/lock" ensure_checkpatch
     local check failed=0 start status
     mkdir -p "$LOGS"
-    for check in format shell python cppcheck tidy; do
+    for check in format shell python checkpatch cppcheck tidy; do
         start=$(now_ms)
         status=0
         (set -e; "lint_$check") >"$LOGS/lint-$check.log" 2>&1 || status=$?
