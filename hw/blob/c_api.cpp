@@ -135,6 +135,11 @@ bool vrl_reading_end()
     return vrl_reading_lost();
 }
 
+bool vrl_reading_needed()
+{
+    return vramlink::BusGuard::needed();
+}
+
 bool vrl_reading_lost()
 {
     static uint64_t told = 0;

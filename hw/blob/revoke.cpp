@@ -8,11 +8,11 @@
 
 #include "hw/blob/blob_table.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cinttypes>
+#include <cstdio>
 #include <exception>
 #include <span>
 
@@ -32,12 +32,11 @@ bool lies_in(const ExtentList &memory, int device_fd) noexcept
 void BlobTable::say_held_over(uint32_t id) noexcept
 {
     std::array<char, 256> sentence{};
-    const auto end =
-        fmt::format_to_n(sentence.data(), sentence.size(),
-                         "a consumer that was told to let go still holds its dma-buf after {} ms; "
-                         "whoever takes the memory away may have to wait for that process",
-                         limits_.let_go_ms);
-    say(id, VRL_OK, VRL_LOG_HOST, {sentence.data(), std::min(end.size, sentence.size())});
+    std::snprintf(sentence.data(), sentence.size(),
+                  "a consumer that was told to let go still holds its dma-buf after %" PRIu32
+                  " ms; whoever takes the memory away may have to wait for that process",
+                  limits_.let_go_ms);
+    say(id, VRL_OK, VRL_LOG_HOST, sentence.data());
 }
 
 /// Until nobody else has a reference to the dma-bufs of the blobs that are on their way out.

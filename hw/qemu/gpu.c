@@ -179,6 +179,7 @@ static void realize(DeviceState *dev, Error **errp)
     vg->iommu = vram_iommu_new(vg);
     vram_lose_add(vg);
     vram_watch_machine_resets();
+    vram_turn_watch();
     vram_console_hook(vg);
     if (object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_GPU_GL))
         vg->gl = vram_gl_blobs_new();

@@ -90,6 +90,15 @@ static void hand_over(int device_fd, const char *why)
         loss->abandoned = true;
 }
 
+bool vram_lose_any(bool (*is_so)(const VramGPU *vg))
+{
+    for (guint i = 0; gpus && i < gpus->len; i++) {
+        if (is_so(g_ptr_array_index(gpus, i)))
+            return true;
+    }
+    return false;
+}
+
 static bool any_blob_in(int device_fd)
 {
     for (guint i = 0; gpus && i < gpus->len; i++) {

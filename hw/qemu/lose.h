@@ -26,6 +26,9 @@ typedef struct VramHostLoss VramHostLoss;
 VramHostLoss *vram_host_loss_new(const char *name, int device_fd);
 void vram_host_loss_free(VramHostLoss *loss); /* NULL is fine */
 
+/* Whether it is so of one of our devices. */
+bool vram_lose_any(bool (*is_so)(const VramGPU *vg));
+
 /* Devices of ours that are asked; from realize to unrealize. */
 void vram_lose_add(VramGPU *vg);
 void vram_lose_remove(VramGPU *vg);

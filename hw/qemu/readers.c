@@ -36,6 +36,12 @@ static bool is_named(const DisplayChangeListener *dcl, const char *name)
     return !strcmp(dcl->ops->dpy_name, name);
 }
 
+/* It asks for an update before it reads. */
+static bool is_late(const DisplayChangeListener *dcl)
+{
+    return is_named(dcl, "vnc") || is_named(dcl, "spice");
+}
+
 /* One refresh. Its interval changes as if it had been refreshed by its timer. */
 static VramRead refresh_vnc(DisplayChangeListener *dcl)
 {
@@ -81,13 +87,30 @@ bool vram_readers_prompt(QemuConsole *con)
     return console_has_gl(con); /* whose texture is made of the surface */
 }
 
+bool vram_readers_unasked(const VramGPU *vg)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        DisplayChangeListener *found[MAX_READERS];
+        const VramScanout *s = &vg->scanout[i];
+        unsigned listeners = 0;
+
+        if (s->showing == VRAM_SHOWING_SURFACE && !s->converted)
+            listeners = vram_console_listeners(vg->parent_obj.parent_obj.scanout[i].con, found, MAX_READERS);
+        for (unsigned j = 0; j < listeners; j++) {
+            if (!is_late(found[j]))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* The late readers of a console. */
 static unsigned find_readers(const QemuConsole *con, DisplayChangeListener *found[MAX_READERS])
 {
     unsigned listeners = vram_console_listeners(con, found, MAX_READERS), count = 0;
 
     for (unsigned i = 0; i < listeners; i++) {
-        if (is_named(found[i], "vnc") || is_named(found[i], "spice"))
+        if (is_late(found[i]))
             found[count++] = found[i];
     }
     return count;

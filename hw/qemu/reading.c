@@ -6,7 +6,7 @@
  *
  * What we call ourselves is between begin and end. Displays that read by their timers ask for an update first
  * (QEMU: graphic_hw_update() in vnc_refresh(), qemu_spice_display_refresh(), gd_refresh(), screendump): from
- * there on to the end of the main loop's turn.
+ * there on to the end of the main loop's turn. Where others read, all of the turn is (turn.c).
  */
 #include "hw/qemu/vram-gpu.h"
 

@@ -174,6 +174,8 @@ void vram_readers_new(VramGPU *vg);
 void vram_readers_free(VramGPU *vg);
 /* Whether a display of the console may read while it is told of a surface or of damage. */
 bool vram_readers_prompt(QemuConsole *con);
+/* Whether a display may read a surface over a blob when nobody asked it to. */
+bool vram_readers_unasked(const VramGPU *vg);
 /* The surface on the console has been damaged, and displays know. Sets read_due when one reads later. */
 void vram_readers_damage(VramGPU *vg, const QemuConsole *con);
 /* Nobody waits for a reader any more. */
@@ -270,6 +272,9 @@ void vram_reading_end(void);
 void vram_reading_check(void);
 /* From now to the end of this turn of the main loop. */
 void vram_reading_turn(void);
+
+/* --- turn.c: from now on the main loop's turns are looked at. Once or more. */
+void vram_turn_watch(void);
 
 /* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
 void vram_watch_device(Object *device);

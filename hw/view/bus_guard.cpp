@@ -151,6 +151,11 @@ void BusGuard::leave() noexcept
         disarm();
 }
 
+bool BusGuard::needed() noexcept
+{
+    return state.ranges != nullptr;
+}
+
 void BusGuard::count_loss() noexcept
 {
     ++state.losses;

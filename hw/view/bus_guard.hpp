@@ -58,6 +58,8 @@ class BusGuard {
     static void enter() noexcept;
     static void leave() noexcept;
 
+    /// Whether any range is registered.
+    [[nodiscard]] static bool needed() noexcept;
     /// How often memory has not answered since the process began.
     [[nodiscard]] static uint64_t losses() noexcept;
     /// It did not answer a system call.

@@ -312,6 +312,8 @@ void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_fram
  * that read do it by themselves. Cheap: four system calls, none while there are no views. */
 void vrl_reading_begin(void);
 bool vrl_reading_end(void);
+/* Whether there are views that they are good for. */
+bool vrl_reading_needed(void);
 /* What the end tells, where only calls of this header have read. */
 bool vrl_reading_lost(void);
 

@@ -13,7 +13,7 @@ namespace vramlink::test {
 namespace {
 
 constexpr int registers_bar = 0, memory_bar = 4;
-constexpr std::uint64_t registers = 0xc7000000;
+constexpr std::uint64_t registers_home = 0xc7000000;
 constexpr std::uint32_t configuration = 0x14, queue_entry_size = 6 << 16; // NVM Express 1.4, 3.1.5
 constexpr std::uint16_t d3hot = 3;
 constexpr unsigned behind = 1; ///< its slot on the bridge's bus
@@ -76,7 +76,7 @@ void NvmeGpu::open_bridge()
     constexpr std::uint16_t primary_0_secondary_1 = 0x0100, subordinate_1 = 1;
     vm_pci_config_writew(bridge_, PCI_PRIMARY_BUS, primary_0_secondary_1);
     vm_pci_config_writew(bridge_, PCI_SUBORDINATE_BUS, subordinate_1);
-    window(PCI_MEMORY_BASE, registers, elsewhere + size - 1);
+    window(PCI_MEMORY_BASE, registers_home, elsewhere + size - 1);
     window(PCI_PREF_MEMORY_BASE, home, home + size - 1);
     vm_pci_set_command(bridge_, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
@@ -105,12 +105,12 @@ void NvmeGpu::power_up()
         open_bridge();
     const auto command = vm_pci_command(pci_);
     vm_pci_set_command(pci_, static_cast<std::uint16_t>(command & ~PCI_COMMAND_MEMORY));
-    for (const auto &[bar, address] : {std::pair{registers_bar, registers}, {memory_bar, home}}) {
+    for (const auto &[bar, address] : {std::pair{registers_bar, registers_home}, {memory_bar, home}}) {
         vm_pci_move_bar(pci_, bar, address);
         vm_pci_move_bar(pci_, bar + 1, 0); // the upper half
     }
     vm_pci_set_command(pci_, static_cast<std::uint16_t>(command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
-    enable_memory(machine_, registers);
+    enable_memory(machine_, registers_home);
 }
 
 void NvmeGpu::memory_off()

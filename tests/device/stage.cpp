@@ -40,7 +40,7 @@ Machine::Options machine_options(const Stage::Options &options)
             .gpu = gpu,
             .display = options.display,
             .preload = loss_library(),
-            .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path(),
+            .environment = "VRAMLINK_TEST_LOSS_LOG=" + log_path() + " " + options.environment,
             .machine = options.root_port ? "q35" : "pc"};
 }
 

@@ -31,6 +31,7 @@ struct Stage {
         bool root_port = false; ///< q35, the GPU behind a root port at @c slot
         std::string display = "dbus,p2p=yes,gl=on,rendernode=/dev/dri/renderD128";
         std::string gpu_options{};
+        std::string environment{};   ///< of QEMU
         unsigned let_go_ms = 20'000; ///< tests do not depend on speed
         std::string devices{};       ///< more of them
     };

@@ -77,7 +77,8 @@ TEST_F(DisplayGone, AllGoOnUntilTheMemoryIsLost)
 
     const std::string device = bound_device();
     ASSERT_NE(device, "");
-    const Attempt unbinding([device] { EXPECT_EQ(write_sysfs(std::string(driver) + "unbind", device), 0); });
+    const Attempt unbinding(
+        [device] { EXPECT_EQ(write_sysfs(std::string(driver).append("unbind"), device), 0); });
     ASSERT_TRUE(unbinding.ends());
     for (int i = 0; i < 3; i++) {
         const unsigned before = other.count();

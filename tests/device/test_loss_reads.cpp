@@ -5,8 +5,10 @@
 // nobody sees: the test borrows QEMU's own VFIO descriptor and turns memory decoding off behind its back. A
 // load from such a mapping is SIGBUS, and the end of the VM.
 
+#include "tests/device/consumer.hpp"
 #include "tests/device/rfb.hpp"
 #include "tests/device/stage.hpp"
+#include "tests/device/xvfb.hpp"
 
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -17,6 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -117,6 +120,28 @@ void PrintTo(const Way &way, std::ostream *out)
     *out << way.name;
 }
 
+void show_picture(Stage &stage, const Picture &picture, const std::vector<Entry> &entries)
+{
+    put(stage.machine, entries, picture);
+    ASSERT_STREQ(answer_name(stage.gpu->create_blob(id, picture.bytes(), entries)), "OK");
+    ASSERT_STREQ(answer_name(stage.gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
+    ASSERT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, width, height})), "OK");
+}
+
+std::uint32_t flush(Stage &stage)
+{
+    return stage.gpu->flush(id, {0, 0, width, height});
+}
+
+/// Flushes until one of those that read finds the memory gone.
+[[nodiscard]] bool is_noticed(Stage &stage)
+{
+    return eventually([&] {
+        (void)flush(stage);
+        return stage.machine.blob(id)["state"] == "revoked";
+    });
+}
+
 class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
   protected:
     VfioReads() : socket_(Rfb::new_socket()) {}
@@ -131,12 +156,8 @@ class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
         auto entries = stage.entries_of(picture_);
         if (GetParam().skip != 0)
             entries = linear(stage.memory.address + GetParam().skip, picture_.bytes());
-        put(stage.machine, entries, picture_);
-        ASSERT_STREQ(answer_name(stage.gpu->create_blob(id, picture_.bytes(), entries)), "OK");
-        ASSERT_STREQ(answer_name(stage.gpu->set_scanout_blob(Ground::scanout_of(id, picture_))), "OK");
-        ASSERT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, width, height})), "OK");
+        show_picture(stage, picture_, entries);
     }
-    static std::uint32_t flush(Stage &stage) { return stage.gpu->flush(id, {0, 0, width, height}); }
 
     std::string socket_;
     Picture picture_;
@@ -175,11 +196,7 @@ TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
             device.decode(false);
         });
         // Each of these reads, and VNC's timer meanwhile.
-        EXPECT_TRUE(eventually([&] {
-            (void)flush(stage);
-            return stage.machine.blob(id)["state"] == "revoked";
-        })) << "round "
-            << round;
+        EXPECT_TRUE(is_noticed(stage)) << "round " << round;
         thief.join();
         const std::string why = stage.machine.blob(id).value("revoked", "");
         const bool told = NvmeGpu::driver_tells() && why.find("the kernel took") != std::string::npos;
@@ -218,6 +235,52 @@ TEST_P(VfioReads, TheHostTakesItAwayBetweenTwoFrames)
 INSTANTIATE_TEST_SUITE_P(Vfio, VfioReads,
                          testing::Values(Way{"Mapped", 0, "mapped"}, Way{"Copied", 64, "copied"}),
                          [](const auto &row) { return std::string(row.param.name); });
+
+/// Displays that read a surface when nobody told them of damage or was asked for an update.
+class VfioReadsUnasked : public StageTest {};
+
+TEST_F(VfioReadsUnasked, ADisplayThatJoins)
+{
+    Stage stage({.display = "dbus,p2p=yes"});
+    const Picture picture = paint(width, height, 1);
+    show_picture(stage, picture, stage.entries_of(picture));
+    ASSERT_EQ(stage.machine.blob(id)["view"], "mapped") << stage.machine.blob(id).dump();
+    const BehindItsBack device(stage.machine.pid());
+    device.decode(false);
+    Recorder recorder(stage.machine);
+    const recorded *first =
+        recorder.wait(RECORDED_SCANOUT, 0, [](const recorded &call) { return call.width == width; });
+    ASSERT_NE(first, nullptr);
+    EXPECT_TRUE(std::all_of(first->pixels, first->pixels + first->size, [](auto byte) { return byte == 0; }));
+    EXPECT_TRUE(eventually([&] { return stage.machine.blob(id)["state"] == "revoked"; }));
+    device.decode(true);
+    stage.clean_up();
+    show_picture(stage, picture, stage.entries_of(picture));
+    EXPECT_NE(
+        recorder.wait(RECORDED_SCANOUT, recorder.count() - 1,
+                      [&](const recorded &call) { return difference(picture, picture_of(call)) == ""; }),
+        nullptr);
+}
+
+/// It draws when its toolkit finds the time, after the flush has been answered.
+TEST_F(VfioReadsUnasked, AWindowThatDraws)
+{
+    constexpr unsigned rounds = 15;
+    const Xvfb x;
+    Stage stage({.display = "gtk,gl=off", .environment = x.environment()});
+    const BehindItsBack device(stage.machine.pid());
+    const Picture picture = paint(width, height, 1);
+    for (unsigned round = 0; round < rounds; round++) {
+        show_picture(stage, picture, stage.entries_of(picture));
+        ASSERT_EQ(stage.machine.blob(id)["view"], "mapped") << stage.machine.blob(id).dump();
+        device.decode(false);
+        EXPECT_TRUE(is_noticed(stage)) << "round " << round;
+        device.decode(true);
+        stage.clean_up();
+    }
+    show_picture(stage, picture, stage.entries_of(picture));
+    EXPECT_EQ(difference(picture, screendump(stage.machine)), "");
+}
 
 std::int64_t us_of(const std::function<void()> &work)
 {

@@ -71,7 +71,9 @@ TEST_F(Guard, AMappedViewReadsAsZerosAndItsBlobIsRevoked)
 {
     const FakeRegion &bar = blob_in(1, true);
     blob_in(2, true);
+    EXPECT_FALSE(vrl_reading_needed()) << "no view yet";
     const std::byte *view = bench.view(1, 0, 1024, pages);
+    EXPECT_TRUE(vrl_reading_needed());
     const std::byte *other = bench.view(2, 0, 1024, pages);
     ASSERT_TRUE(view != nullptr && other != nullptr);
     vrl_reading_begin();
