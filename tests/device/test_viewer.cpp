@@ -94,6 +94,32 @@ TEST(VfioViewer, APartThatChangedIsSeen)
     EXPECT_TRUE(screen.comes(picture));
 }
 
+/// QEMU's own surfaces arrive as textures of a format that the lab's display GPU does not take.
+TEST(VfioViewer, CopiesWhatTheDisplayDoesNotTake)
+{
+    auto options = ground_options(Where::Vfio);
+    options.display = "dbus,p2p=yes,gl=on";
+    options.devices += Viewer::door();
+    Ground ground(options);
+    const Viewer viewer({"--connect-timeout", "60", Viewer::may_copy});
+    ASSERT_TRUE(viewer.shows("dmabuf")) << viewer.stats().dump();
+    const Json before = viewer.stats()["bytes_copied"]; // of the time before there was a blob
+
+    constexpr std::uint32_t side = 64;
+    constexpr Rect whole{0, 0, side, side};
+    const Picture picture = paint(side, side, 1);
+    const auto memory = linear(vm_alloc(ground.machine.raw(), picture.bytes()), picture.bytes());
+    put(ground.machine, memory, picture);
+    ASSERT_STREQ(answer_name(ground.gpu.create_2d(id, side, side)), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.attach(id, memory)), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.transfer_to_host_2d(id, whole)), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.set_scanout(0, id, whole)), "OK");
+    ASSERT_STREQ(answer_name(ground.gpu.flush(id, whole)), "OK");
+    HostScreen screen;
+    EXPECT_TRUE(screen.comes(picture)) << viewer.stats().dump();
+    EXPECT_TRUE(viewer.says([&](auto &s) { return s["bytes_copied"] > before; })) << viewer.stats().dump();
+}
+
 /// QEMU speaks of its consoles with the client that came last; the listeners of others go on.
 TEST(VfioViewer, StaysWhenAnotherClientComes)
 {

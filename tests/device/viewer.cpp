@@ -50,6 +50,8 @@ Viewer::Viewer(std::vector<std::string> more, std::vector<std::string> environme
     std::vector<std::string> words{program, "--kms=/dev/dri/card0", "--qmp", qmp, "--stats", stats_path_};
     if (std::ranges::find(more, "--stats-interval") == more.end())
         words.insert(words.end(), {"--stats-interval", "0.1"});
+    if (std::erase(more, may_copy) == 0)
+        words.emplace_back("--no-copy");
     if (seat == Seat::left)
         words.emplace_back("--no-input");
     else

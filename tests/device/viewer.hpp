@@ -27,8 +27,10 @@ class Viewer {
         left, ///< to the host: no keyboard, no pointer, no terminal
         taken ///< by libseat itself, without a daemon
     };
+    static constexpr const char *may_copy = "--may-copy"; ///< one of our own, for the constructor
     /// $VRAMLINK_VIEWER, on the first DRM device, with @p more arguments and with the words NAME=VALUE of
-    /// @p environment in its environment. Fails the test when it does not start.
+    /// @p environment in its environment. It copies nothing unless @c may_copy is among the arguments. Fails
+    /// the test when it does not start.
     explicit Viewer(std::vector<std::string> more = {}, std::vector<std::string> environment = {},
                     Seat seat = Seat::left);
     /// Ends it, and checks that it ends well, unless wait() has seen its end.

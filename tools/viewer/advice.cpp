@@ -25,8 +25,7 @@ constexpr std::array<Words, 10> known{{
     {"weston_direct_display_v1", "leave --direct-display out with this compositor"},
     {"the compositor does not answer", "the compositor was too slow; the next buffer is offered again"},
     {" does not import this dma-buf",
-     "this display driver imports from no peer: show on a GPU of amdgpu, xe or "
-     "virtio-gpu, or let --allow-copy copy"},
+     "this display driver imports from no peer: show on a GPU of amdgpu, xe or virtio-gpu"},
     {"AddFB2",
      "this display driver scans out no imported buffer: run a compositor on it, which can sample it"},
     {"page flip",

@@ -34,9 +34,10 @@ std::variant<Options, int> parse_options(int argc, char **argv)
                    "compositor to open a window on, instead of WAYLAND_DISPLAY's")
         ->excludes(kms);
     app.add_flag("--fullscreen", options.full_screen, "begin in full screen")->excludes(kms);
-    app.add_flag("--no-copy", options.no_copy,
-                 "in a window: show nothing when the compositor refuses a dma-buf, instead of copying it")
-        ->excludes(kms);
+    app.add_flag(
+        "--no-copy", options.no_copy,
+        "show nothing when the compositor or the KMS device refuses a dma-buf, instead of copying it "
+        "(counted in bytes_copied)");
     app.add_flag("--no-clipboard", options.no_clipboard, "do not share the clipboard's text with the guest")
         ->excludes(kms);
     const std::map<std::string, DirectChoice> choices{
@@ -67,9 +68,6 @@ std::variant<Options, int> parse_options(int argc, char **argv)
         ->expected(1)
         ->take_all();
     app.add_flag("--reconnect", options.reconnect, "when the connection ends, try again every second");
-    app.add_flag(
-        "--allow-copy", options.allow_copy,
-        "on KMS: copy dma-bufs that the device refuses (counted in bytes_copied) instead of showing nothing");
     app.add_flag("--no-input", options.no_input,
                  "on KMS: leave keyboard, pointer and virtual terminal to the host, and take no seat")
         ->needs(kms);

@@ -28,7 +28,7 @@ struct Options {
     std::string kms;     ///< the device; empty: the first that works
     std::string wayland; ///< the compositor; empty: WAYLAND_DISPLAY
     bool full_screen = false;
-    bool no_copy = false; ///< in a window: show nothing instead of copying
+    bool no_copy = false; ///< show nothing instead of copying
     DirectChoice direct = DirectChoice::never;
     std::string qmp; ///< exactly one of qmp, dbus_address and vm is set
     std::string dbus_address;
@@ -44,8 +44,7 @@ struct Options {
     double connect_timeout = 10;   ///< seconds
     std::vector<unsigned> outputs; ///< QEMU's consoles; empty: all that are a display device's
     bool reconnect = false;
-    bool no_input = false;   ///< on KMS: leave keyboard, pointer and terminal to the host
-    bool allow_copy = false; ///< on KMS: copy what the device refuses
+    bool no_input = false; ///< on KMS: leave keyboard, pointer and terminal to the host
     LogLevel log_level = LogLevel::info;
 };
 

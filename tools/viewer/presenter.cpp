@@ -136,7 +136,7 @@ void Presenter::show_frame(DmabufFrame frame)
     update_overdue_.arm(update_overdue_us);
 }
 
-/// A still is a copy already, so another one is no question of --allow-copy.
+/// A still is a copy already, so another one is no question of --no-copy.
 void Presenter::show_copy_of_still(UniqueFd fd, const FrameLayout &layout, const std::string &why)
 {
     const auto mapped = MappedDmabuf::map(std::move(fd), layout);

@@ -101,7 +101,7 @@ void Session::add_output(unsigned console, std::unique_ptr<Screen> screen)
                                                              mapped_.arm(mapped_delay_us);
                                                          },
                                                          [this] { take_back(); }, !options_.visitor});
-    output->presenter().allow_copy(options_.on_kms ? options_.allow_copy : !options_.no_copy);
+    output->presenter().allow_copy(!options_.no_copy);
     output->screen().on_output_asked = [this](unsigned number) { asked_for(number); };
     output->screen().listen([this](const std::string &why) {
         Log::error("{}", why);

@@ -92,7 +92,7 @@ class Conductor:
             self._start_compositor()
             self._start("viewer", viewer, self.compositor.client_environment(RUN))
         else:
-            self._start("viewer", [*viewer, f"--kms={CARD}"], l1_seat.ENVIRONMENT)
+            self._start("viewer", [*viewer, f"--kms={CARD}", "--no-copy"], l1_seat.ENVIRONMENT)
         self.outside.send({"event": "started", "gpu": address, "qemu": l1_measure.stock_qemu(),
                            "kernel": os.uname().release})
 
