@@ -137,13 +137,15 @@ std::optional<uint64_t> framebuffer_end(const vrl_framebuffer &fb) noexcept
         return last ? checked_add(*last, row) : std::nullopt;
     };
     auto end = end_of({fb.start, fb.stride}, fb.height, uint64_t{fb.width} * fb.bytes_pp);
-    for (uint32_t i = 1; end && i < fb.layout.nr_planes; ++i) {
+    for (uint32_t i = 1; i < fb.layout.nr_planes; ++i) {
         const vrl_samples &sample = fb.layout.plane[i];
         if (sample.bytes == 0 || sample.across == 0 || sample.down == 0)
             return std::nullopt;
         const auto other =
             end_of(fb.more[i - 1], samples(fb.height, sample.down), row_bytes(fb.width, sample));
-        end = other ? std::optional(std::max(*end, *other)) : std::nullopt;
+        if (!end || !other)
+            return std::nullopt;
+        end = std::max(*end, *other);
     }
     return end;
 }

@@ -20,12 +20,15 @@
 
 #include <gio/gio.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
 /* From the listener object's start to its DisplayChangeListener: 88 bytes in QEMU 10.0. */
 #define MAX_WORDS_BEFORE 64
-#define MAX_LISTENERS 32
+#define MAX_CONSUMERS 32
+/* QEMU keeps those whose client has gone. */
+#define MAX_LISTENERS 1024
 /* A client that runs has needed the half second before, so it is asked for no longer than a busy machine
  * needs. */
 #define QUESTION_LIMIT_MS 250
@@ -82,6 +85,14 @@ static int socket_of(GDBusConnection *connection)
     return g_socket_get_fd(g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)));
 }
 
+/* There is nothing to cut off. */
+static bool has_ended(GDBusConnection *connection, int fd)
+{
+    struct pollfd end = {.fd = fd, .events = POLLRDHUP};
+
+    return g_dbus_connection_is_closed(connection) || poll(&end, 1, 0) > 0;
+}
+
 static Consumer consumer_of(GDBusConnection *connection, int fd)
 {
     Consumer consumer = {.connection = connection, .socket = fd};
@@ -95,7 +106,7 @@ static Consumer consumer_of(GDBusConnection *connection, int fd)
     return consumer;
 }
 
-static unsigned find_consumers(const VramGPU *vg, Consumer found[MAX_LISTENERS])
+static unsigned find_consumers(const VramGPU *vg, Consumer found[MAX_CONSUMERS])
 {
     DisplayChangeListener *listeners[MAX_LISTENERS];
     unsigned count = 0;
@@ -104,12 +115,12 @@ static unsigned find_consumers(const VramGPU *vg, Consumer found[MAX_LISTENERS])
         unsigned n = vram_console_listeners(vg->parent_obj.parent_obj.scanout[i].con, listeners,
                                             ARRAY_SIZE(listeners));
 
-        for (unsigned k = 0; k < n && count < MAX_LISTENERS; k++) {
+        for (unsigned k = 0; k < n && count < MAX_CONSUMERS; k++) {
             GDBusConnection *connection =
                 g_str_has_prefix(listeners[k]->ops->dpy_name, "dbus") ? connection_of(listeners[k]) : NULL;
             int fd = connection ? socket_of(connection) : -1;
 
-            if (fd >= 0)
+            if (fd >= 0 && !has_ended(connection, fd))
                 found[count++] = consumer_of(connection, fd);
         }
     }
@@ -217,7 +228,7 @@ static void cut(VramGPU *vg, const Consumer *consumer)
 uint32_t vram_cut_off(void *opaque, const uint64_t *inodes, size_t nr_inodes)
 {
     VramGPU *vg = opaque;
-    Consumer consumers[MAX_LISTENERS];
+    Consumer consumers[MAX_CONSUMERS];
     unsigned count = find_consumers(vg, consumers);
     bool known = find_guilty(consumers, count, inodes, nr_inodes);
     uint32_t done = 0;

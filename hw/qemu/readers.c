@@ -26,7 +26,7 @@
 /* VNC tells by its refresh interval what it did: the shortest for "busy", the longest for "nobody is
  * connected", else half of what it was, or a step more (QEMU: ui/vnc.c, vnc_refresh()). */
 #define VNC_BUSY_INTERVAL GUI_REFRESH_INTERVAL_DEFAULT
-#define VNC_PROBE_INTERVAL (8 * GUI_REFRESH_INTERVAL_DEFAULT)
+#define VNC_PROBE_INTERVAL (8ull * GUI_REFRESH_INTERVAL_DEFAULT)
 #define VNC_STEP 50
 
 typedef enum VramRead { VRAM_READ_NOBODY, VRAM_READ_DONE, VRAM_READ_BUSY } VramRead;

@@ -148,15 +148,22 @@ TEST_F(VfioCutOff, OnlyTheOneThatHasADescriptor)
     EXPECT_EQ(viewer.stats()["times_connected"], 1) << "it was cut off, too";
 }
 
-/// An import without a descriptor, of somebody who answers: it may be anybody's.
+/// An import without a descriptor, of somebody who answers: it may be anybody's, but for one who has died,
+/// whom QEMU still lists.
 TEST_F(VfioCutOff, AllWhereNothingTells)
 {
+    {
+        Viewer dead;
+        ASSERT_TRUE(dead.shows("neutral"));
+        dead.kill();
+    }
     recorder_.keep_dmabufs();
     Viewer viewer;
     ASSERT_NO_FATAL_FAILURE(show_to_both(viewer));
     const Import import(recorder_.take_dmabuf());
     const std::string messages = lose();
     EXPECT_NE(messages.find("no process that can be seen has a descriptor"), std::string::npos) << messages;
+    EXPECT_NE(messages.find("2 displays on D-Bus"), std::string::npos) << messages;
     EXPECT_EQ(cut_off(), 2) << messages;
     EXPECT_TRUE(eventually([&] { return recorder_.closed(); }));
     EXPECT_TRUE(eventually([&] { return viewer.stats().value("times_connected", 0) == 2; }))

@@ -258,7 +258,7 @@ TEST_F(VfioReadsUnasked, ADisplayThatJoins)
     show_picture(stage, picture, stage.entries_of(picture));
     EXPECT_NE(
         recorder.wait(RECORDED_SCANOUT, recorder.count() - 1,
-                      [&](const recorded &call) { return difference(picture, picture_of(call)) == ""; }),
+                      [&](const recorded &call) { return difference(picture, picture_of(call)).empty(); }),
         nullptr);
 }
 

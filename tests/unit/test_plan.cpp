@@ -162,7 +162,9 @@ TEST(ExtentList, KnowsTheRegionOfEachExtent)
         ++i;
     }
     EXPECT_EQ(i, regions.size());
-    ExtentList::Writer(memory, region(Bar0), 3); // a writer that adds nothing leaves nothing
+    {
+        const ExtentList::Writer nothing(memory, region(Bar0), 3); // adds nothing, leaves nothing
+    }
     EXPECT_EQ(memory.extents()[5].region, memory.extents()[4].region);
 }
 

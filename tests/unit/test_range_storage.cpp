@@ -63,7 +63,7 @@ TEST(RangeStorage, MovesAndLeavesNoRoomBehind)
         RangeStorage storage(&pool, 4);
         const Range *first = storage.begin();
         RangeStorage moved(std::move(storage));
-        EXPECT_EQ(storage.begin(), nullptr); // NOLINT(bugprone-use-after-move): that is what is asked
+        EXPECT_EQ(storage.begin(), nullptr); // NOLINT(*-use-after-move,*.Move): what is asked
         EXPECT_EQ(moved.begin(), first);
         EXPECT_EQ(moved.header(RangeStorage::header_room) + RangeStorage::header_room,
                   reinterpret_cast<std::byte *>(moved.begin()));

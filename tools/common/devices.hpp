@@ -14,9 +14,9 @@
 namespace vramlink {
 
 struct Device {
-    std::string path;  ///< in QEMU's object tree, such as /machine/peripheral/vram0
-    std::string stats; ///< JSON; include/vramlink/blob_table.h, vrl_table_stats_json()
-    std::string slot;  ///< on its PCI bus, such as 02.0; empty: nobody has asked
+    std::string path;   ///< in QEMU's object tree, such as /machine/peripheral/vram0
+    std::string stats;  ///< JSON; include/vramlink/blob_table.h, vrl_table_stats_json()
+    std::string slot{}; ///< on its PCI bus, such as 02.0; empty: nobody has asked
 };
 
 /// Every device behind @p qmp that has statistics of ours; none is no error. Errors: those of Qmp::command().

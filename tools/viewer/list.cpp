@@ -118,6 +118,7 @@ std::vector<Device> devices_over(const std::string &socket)
 json describe_outputs(const VmInfo &vm, const std::vector<Device> &devices)
 {
     std::vector<std::pair<std::string, json>> stats;
+    stats.reserve(devices.size());
     for (const Device &device : devices)
         stats.emplace_back(device.slot, json::parse(device.stats, nullptr, false));
     json outputs = json::array();
