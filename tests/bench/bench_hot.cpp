@@ -70,7 +70,7 @@ void measure(Desk &desk, Probe &probe, const std::string &name, Measures &measur
     const std::vector<std::pair<std::string, std::vector<Bytes>>> kinds{
         {"nothing", nothings()}, {"flush", flushes()}, {"flip", flips()}};
     for (const auto &[kind, batch] : kinds) {
-        const std::string row = "hot/" + name + "/" + kind;
+        const std::string row = std::string("hot/").append(name).append("/").append(kind);
         count_allocations(desk, probe, batch, row, measures);
         measures.set(row + "/syscalls", fewest_syscalls(desk, batch) / commands);
     }

@@ -99,6 +99,7 @@ void SyscallCounter::trace()
         const bool event_stop = status >> 16 == PTRACE_EVENT_STOP;
         stops += syscall_stop ? 1 : 0;
         const long signal = syscall_stop || event_stop ? 0 : WSTOPSIG(status);
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): ptrace takes the number in a pointer
         ptrace(PTRACE_SYSCALL, target_, nullptr, reinterpret_cast<void *>(signal));
     }
     ptrace(PTRACE_DETACH, target_, nullptr, nullptr);

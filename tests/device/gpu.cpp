@@ -85,6 +85,7 @@ std::vector<std::uint32_t> Gpu::send_all(const std::vector<Bytes> &requests, con
     if (!vm_gpu_batch(gpu_, batch.data(), batch.size(), watch, patience(timeout_ms)))
         return std::vector(requests.size(), std::uint32_t{no_answer});
     std::vector<std::uint32_t> answers;
+    answers.reserve(batch.size());
     for (const vm_request &one : batch)
         answers.push_back(one.answer);
     return answers;

@@ -21,7 +21,7 @@ const Picture &HostScreen::look()
 
 bool HostScreen::comes(const Picture &picture)
 {
-    return eventually([&] { return difference(picture, look()) == ""; });
+    return eventually([&] { return difference(picture, look()).empty(); });
 }
 
 } // namespace vramlink::test

@@ -30,7 +30,9 @@ static void drop_frame(struct reading_consumer *c)
 {
     if (c->map)
         munmap(c->map, c->map_size);
-    g_clear_pointer(&c->copy, g_variant_unref);
+    if (c->copy)
+        g_variant_unref(c->copy);
+    c->copy = NULL;
     c->map = NULL;
     c->pixels = NULL;
 }

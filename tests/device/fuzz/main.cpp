@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -167,14 +168,10 @@ int fuzz(const Wish &wish)
         }
         if (!wait_for(child, *progress)) {
             kill(-child, SIGKILL); // its QEMU
-            std::printf(
-                "a finding in stream %llu; to repeat it: tests/device/run-fuzz --seed %llu --streams %llu "
-                "--actions "
-                "%llu "
-                "--per-qemu %llu --trace\n",
-                static_cast<unsigned long long>(progress->stream), static_cast<unsigned long long>(first),
-                static_cast<unsigned long long>(progress->stream - first + 1),
-                static_cast<unsigned long long>(wish.actions), static_cast<unsigned long long>(count));
+            const std::uint64_t from_there = progress->stream - first + 1;
+            std::printf("a finding in stream %" PRIu64 "; to repeat it: tests/device/run-fuzz --seed %" PRIu64
+                        " --streams %" PRIu64 " --actions %" PRIu64 " --per-qemu %" PRIu64 " --trace\n",
+                        progress->stream, first, from_there, wish.actions, count);
             return 1;
         }
         done += count;
