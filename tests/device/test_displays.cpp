@@ -28,7 +28,8 @@ constexpr Rect whole{0, 0, width, height};
 /// A guest that shows pictures in a blob that is scattered over a BAR.
 class Screen {
   public:
-    explicit Screen(Machine::Options options) : machine(options), gpu(machine), bar(machine.map_bar(5, 2))
+    explicit Screen(const Machine::Options &options)
+        : machine(options), gpu(machine), bar(machine.map_bar(5, 2))
     {
         const Picture first = paint(width, height, 0);
         entries_ = scattered(bar.address, first.pages(), 1);
@@ -231,7 +232,7 @@ std::string idle_firmware()
     constexpr std::size_t size = 65536, reset_vector = size - 16;
     std::string image(size, '\0');
     image.replace(reset_vector, 4, "\xfa\xf4\xeb\xfc");
-    const std::string path = Rfb::new_socket() + ".bios";
+    std::string path = Rfb::new_socket() + ".bios";
     std::ofstream(path, std::ios::binary) << image;
     return path;
 }
