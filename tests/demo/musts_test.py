@@ -24,7 +24,7 @@ def good_report():
         revocation.update({f"{key}_before": idle, f"{key}_live": live, f"{key}_after": idle, f"{key}_end": idle})
     return {
         "asked": {"width": 1920, "height": 1080, "frames": 60}, "failure": None,
-        "frames": 60, "frames_flipped_by_viewer": 60, "exports": 3, "prime_imports": 3, "bytes_copied": 0,
+        "frames": 60, "frames_flipped_by_viewer": 60, "superseded": 0, "exports": 3, "prime_imports": 3, "bytes_copied": 0,
         "mismatching_pixels": 0, "wrong_frame_mismatches": 2000000, "buffers": [buffer(n) for n in (2, 3, 4)],
         "checkpoints": [{"label": "frame", "ok": True}] * 8 + [{"label": "revoked", "ok": True}],
         "input": {"key": True, "button": True, "at": [0.501, 0.499]},
@@ -34,7 +34,7 @@ def good_report():
 
 
 SPOILT = {  # path to a value, a wrong value for it
-    ("failure",): "it broke", ("frames",): 59, ("frames_flipped_by_viewer",): 58, ("exports",): 60,
+    ("failure",): "it broke", ("frames",): 59, ("frames_flipped_by_viewer",): 58, ("superseded",): 7, ("exports",): 60,
     ("input", "key"): False, ("input", "at"): [0.4, 0.5], ("input",): None, ("prime_imports",): 60, ("bytes_copied",): 4096, ("mismatching_pixels",): 1, ("wrong_frame_mismatches",): 0,
     ("checkpoints",): [{"label": "frame", "ok": True}] * 7, ("buffers", 1, "plan"): "mapped",
     ("buffers", 2, "ranges"): 2024, ("buffers", 0, "imports"): 2, ("revocation", "neutral"): False,
@@ -76,6 +76,10 @@ def spoil(path, value, report=None):
 class Musts(unittest.TestCase):
     def test_a_good_report_passes(self):
         self.assertEqual([m for m in l0_musts.judge(good_report()) if not m["pass"]], [])
+
+    def test_a_frame_that_the_device_gave_up_is_accounted_for(self):
+        report = spoil(("superseded",), 1, spoil(("frames_flipped_by_viewer",), 59))
+        self.assertEqual([m for m in l0_musts.judge(report) if not m["pass"]], [])
 
     def test_each_wrong_value_is_noticed(self):
         for path, value in SPOILT.items():

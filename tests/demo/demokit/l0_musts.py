@@ -46,8 +46,12 @@ def _picture(report):
 
 
 def _flips(report):
-    yield ("the viewer flips to each frame", [report["frames_flipped_by_viewer"], report["asked"]["frames"]],
-           lambda a, b: a >= b, "the viewer flipped {0} times for {1} frames")
+    # A frame that the viewer still holds after half a second, on a busy machine, is not waited for: the next one
+    # takes its place, and the device counts that.
+    yield ("the viewer flips to each frame",
+           [report["frames_flipped_by_viewer"], report["superseded"], report["asked"]["frames"]],
+           lambda flipped, superseded, frames: flipped + superseded >= frames and superseded <= frames // 10,
+           "the viewer flipped {0} times and the device gave up {1} for {2} frames")
 
 
 def _input(report):

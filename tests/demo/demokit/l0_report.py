@@ -89,6 +89,7 @@ class Report:
             "revocation": self.revocation(),
             "asked": self.job,
             "frames_flipped_by_viewer": self.live["viewer"]["frames_flipped"] if self.live else None,
+            "superseded": self._total(self.live, "superseded"),
             "viewer": {key: value for key, value in self.live["viewer"].items() if key != "imports"} if self.live else None,
             "input": self.live["input"] if self.live else None,
             "viewer_imports_in_all": self.live["viewer"]["prime_imports"] if self.live else None,
