@@ -29,8 +29,7 @@
 #define MAX_CONSUMERS 32
 /* QEMU keeps those whose client has gone. */
 #define MAX_LISTENERS 1024
-/* A client that runs has needed the half second before, so it is asked for no longer than a busy machine
- * needs. */
+/* Displays have had let-go-ms before, so they are asked for no longer than a busy machine needs. */
 #define QUESTION_LIMIT_MS 250
 
 typedef struct Consumer {

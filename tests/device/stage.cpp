@@ -77,9 +77,8 @@ std::vector<Entry> Stage::entries_of(const Picture &picture) const
     return scattered(memory.address, picture.pages(), 3);
 }
 
-void Stage::show(const Picture &picture)
+void Stage::show(const Picture &picture, const std::vector<Entry> &entries)
 {
-    const auto entries = entries_of(picture);
     put(machine, entries, picture);
     ASSERT_STREQ(answer_name(gpu->create_blob(id, picture.bytes(), entries)), "OK");
     ASSERT_STREQ(answer_name(gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");

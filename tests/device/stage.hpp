@@ -41,7 +41,9 @@ struct Stage {
     /// As a driver does after a reset: decoding on, the memory region on.
     void power_up();
     /// Makes a blob of the picture, and puts it on the screen.
-    void show(const Picture &picture);
+    void show(const Picture &picture) { show(picture, entries_of(picture)); }
+    /// The same where the pages are @p entries.
+    void show(const Picture &picture, const std::vector<Entry> &entries);
     /// The pages of the picture's blob, scattered.
     [[nodiscard]] std::vector<Entry> entries_of(const Picture &picture) const;
     /// The guest's own clean-up after a loss.

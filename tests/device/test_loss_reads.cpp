@@ -120,14 +120,6 @@ void PrintTo(const Way &way, std::ostream *out)
     *out << way.name;
 }
 
-void show_picture(Stage &stage, const Picture &picture, const std::vector<Entry> &entries)
-{
-    put(stage.machine, entries, picture);
-    ASSERT_STREQ(answer_name(stage.gpu->create_blob(id, picture.bytes(), entries)), "OK");
-    ASSERT_STREQ(answer_name(stage.gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
-    ASSERT_STREQ(answer_name(stage.gpu->flush(id, {0, 0, width, height})), "OK");
-}
-
 std::uint32_t flush(Stage &stage)
 {
     return stage.gpu->flush(id, {0, 0, width, height});
@@ -156,7 +148,7 @@ class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
         auto entries = stage.entries_of(picture_);
         if (GetParam().skip != 0)
             entries = linear(stage.memory.address + GetParam().skip, picture_.bytes());
-        show_picture(stage, picture_, entries);
+        stage.show(picture_, entries);
     }
 
     std::string socket_;
@@ -243,7 +235,7 @@ TEST_F(VfioReadsUnasked, ADisplayThatJoins)
 {
     Stage stage({.display = "dbus,p2p=yes"});
     const Picture picture = paint(width, height, 1);
-    show_picture(stage, picture, stage.entries_of(picture));
+    stage.show(picture);
     ASSERT_EQ(stage.machine.blob(id)["view"], "mapped") << stage.machine.blob(id).dump();
     const BehindItsBack device(stage.machine.pid());
     device.decode(false);
@@ -255,7 +247,7 @@ TEST_F(VfioReadsUnasked, ADisplayThatJoins)
     EXPECT_TRUE(eventually([&] { return stage.machine.blob(id)["state"] == "revoked"; }));
     device.decode(true);
     stage.clean_up();
-    show_picture(stage, picture, stage.entries_of(picture));
+    stage.show(picture);
     EXPECT_NE(
         recorder.wait(RECORDED_SCANOUT, recorder.count() - 1,
                       [&](const recorded &call) { return difference(picture, picture_of(call)).empty(); }),
@@ -271,14 +263,14 @@ TEST_F(VfioReadsUnasked, AWindowThatDraws)
     const BehindItsBack device(stage.machine.pid());
     const Picture picture = paint(width, height, 1);
     for (unsigned round = 0; round < rounds; round++) {
-        show_picture(stage, picture, stage.entries_of(picture));
+        stage.show(picture);
         ASSERT_EQ(stage.machine.blob(id)["view"], "mapped") << stage.machine.blob(id).dump();
         device.decode(false);
         EXPECT_TRUE(is_noticed(stage)) << "round " << round;
         device.decode(true);
         stage.clean_up();
     }
-    show_picture(stage, picture, stage.entries_of(picture));
+    stage.show(picture);
     EXPECT_EQ(difference(picture, screendump(stage.machine)), "");
 }
 

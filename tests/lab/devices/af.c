@@ -3,8 +3,8 @@
  * For the QEMU that runs the lab: devices with an Advanced Features capability, whose function level reset
  * the lab's kernel carries out as it does a real device's. No device of QEMU's own has it.
  *
- *   nvme-af           as nvme, which has a reset of PCI Express as well: Linux takes that one first
- * (reset_method) ivshmem-plain-af  as ivshmem-plain: this is its only function level reset
+ *   nvme-af            as nvme, which has PCI Express's reset as well: Linux takes that first (reset_method)
+ *   ivshmem-plain-af   as ivshmem-plain: this is its only function level reset
  *
  * A plugin only in order to be loaded; it fits the one QEMU that it was built for, and does not check that.
  * Source of the rule: PCI ECN "Advanced Capabilities for Conventional PCI", 2006 (Linux: pci_af_flr()).

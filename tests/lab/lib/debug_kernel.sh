@@ -85,9 +85,6 @@ ensure_debug_kernel() {
 
 # Ten thousand buffers in the storm, and time for it.
 run_debug_kernel() {
-    locked "$CACHE/lock" ensure_packages
-    build_kernel_modules debug
-    locked "$CACHE/lock" ensure_root
     VRAMLINK_STORM=${VRAMLINK_STORM:-2500} VRAMLINK_TEST_LIMIT=${VRAMLINK_TEST_LIMIT:-3600} VRAMLINK_LAB_TIMEOUT=${VRAMLINK_LAB_TIMEOUT:-7200} \
-        "$REPO/tests/kernel/run-in-lab" debug
+        test_kernel_modules debug
 }

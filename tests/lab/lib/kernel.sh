@@ -81,6 +81,14 @@ build_kernel_modules() { # build_kernel_modules NAME...
     done
 }
 
+test_kernel_modules() { # test_kernel_modules NAME...
+    build_kernel_modules "$@" >&2
+    locked "$CACHE/lock" ensure_root >&2
+    locked "$CACHE/lock" set_up_host >&2
+    locked "$BUILD/lock" ensure_host tests/lab/devices/lab-devices.so >&2
+    "$REPO/tests/kernel/run-in-lab" "$@"
+}
+
 run_kernel() { # run_kernel build|test [NAME...], run_kernel compare [FILTER]
     local verb=${1:-} names
     [ $# -gt 0 ] && shift
@@ -95,11 +103,7 @@ run_kernel() { # run_kernel build|test [NAME...], run_kernel compare [FILTER]
     case $verb in
     build) build_kernel_modules $names ;;
     test)
-        build_kernel_modules $names >&2
-        locked "$CACHE/lock" ensure_root >&2
-        locked "$CACHE/lock" set_up_host >&2
-        locked "$BUILD/lock" ensure_host tests/lab/devices/lab-devices.so >&2
-        "$REPO/tests/kernel/run-in-lab" $names
+        test_kernel_modules $names
         ;;
     *) die "kernel: '$verb'? (build, test, compare)" ;;
     esac
