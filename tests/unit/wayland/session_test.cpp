@@ -31,6 +31,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 
 namespace vramlink::test {
@@ -281,17 +282,26 @@ TEST_F(Sessions, AListNamesTheOutputs)
 }
 
 /// As many outputs as a virtio-gpu has.
-TEST_F(Sessions, SixteenOutputsOpenedAndClosedLeaveNothing)
+TEST_F(Sessions, TwentyFourOutputsOpenedAndClosedLeaveNothing)
 {
-    constexpr int outputs = 16;
+    constexpr int outputs = 24; // a virtio-gpu has 16 at most
     options.outputs.clear();
     for (unsigned id = 1; id <= outputs; id++)
         options.outputs.push_back(id);
-    const QemuProcess qemu(options.qmp, {"-S", "-device", "virtio-gpu-pci,max_outputs=16"});
+    // QEMU 10.0 never frees a listener and its socket (its filter on the listener's connection holds a
+    // reference to the listener): it is another one before its descriptors run out.
+    constexpr unsigned cycles_of_a_qemu = 250;
+    std::optional<QemuProcess> qemu;
     ptrdiff_t fds = 0;
     uint64_t memory = 0;
     const unsigned all = cycles() + 2; // what is made once is made by the second
     for (unsigned cycle = 0; cycle < all; cycle++) {
+        if (cycle % cycles_of_a_qemu == 0) {
+            qemu.reset();
+            qemu.emplace(options.qmp,
+                         std::vector<std::string>{"-S", "-device", "virtio-gpu-pci,max_outputs=16", "-device",
+                                                  "virtio-gpu-pci,max_outputs=8"});
+        }
         const int code = run([&] {
             EXPECT_TRUE(all_show(outputs)) << count();
             kill(getpid(), SIGTERM);
