@@ -9,6 +9,7 @@
  *       mode      the viewer: a frame that was put on the screen with a mode, as the neutral one is
  *       flip      the viewer: a frame that was handed to the screen without one
  */
+#include "tests/device/ioctl_wrapper.h"
 #include "tests/device/mode_calls.h"
 #include "tests/device/vfio_files.h"
 
@@ -16,7 +17,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,18 +52,10 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
     return result;
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int wrap_ioctl(int fd, unsigned long request, void *argument)
 {
-    static int (*real)(int, unsigned long, ...);
-    va_list ap;
-
-    va_start(ap, request);
-    void *argument = va_arg(ap, void *);
-    va_end(ap);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
     const int64_t start = monotonic_ns();
-    const int result = real(fd, request, argument);
+    const int result = next_ioctl(fd, request, argument);
     if (request == VFIO_DEVICE_RESET)
         note("reset", start);
     else if (call_sets_mode(request, argument))

@@ -8,15 +8,14 @@
  *
  * An attachment that fails fails the import, with its errno. Thread: one, the viewer's.
  */
+#include "ioctl_wrapper.h"
 #include "vfio_files.h"
 
 #include <drm.h>
 #include <drm_mode.h>
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -145,18 +144,10 @@ static int follow(const char *device, unsigned long request, void *argument)
     }
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int wrap_ioctl(int fd, unsigned long request, void *argument)
 {
-    static int (*real)(int, unsigned long, ...);
     const char *device = getenv("VRAMLINK_TEST_IMPORTER");
-    va_list ap;
-
-    va_start(ap, request);
-    void *argument = va_arg(ap, void *);
-    va_end(ap);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
-    const int result = real(fd, request, argument);
+    const int result = next_ioctl(fd, request, argument);
     if (result != 0 || !device)
         return result;
     const int followed = follow(device, request, argument);

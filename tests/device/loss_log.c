@@ -9,13 +9,13 @@
  * The dma-bufs are counted in debugfs (Linux: drivers/dma-buf/dma-buf.c), so those that only an importer
  * holds count, too.
  */
+#include "ioctl_wrapper.h"
 #include "vfio_files.h"
 
 #include <linux/vfio.h>
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,21 +74,13 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
     return result;
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int wrap_ioctl(int fd, unsigned long request, void *argument)
 {
-    static int (*real)(int, unsigned long, ...);
-    va_list ap;
-
-    va_start(ap, request);
-    void *argument = va_arg(ap, void *);
-    va_end(ap);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
     if (!log_path() || (request != VFIO_DEVICE_RESET && request != VFIO_DEVICE_PCI_HOT_RESET))
-        return real(fd, request, argument);
+        return next_ioctl(fd, request, argument);
     const int dmabufs = vfio_dmabufs();
     const int64_t start = monotonic_ns();
-    const int result = real(fd, request, argument);
+    const int result = next_ioctl(fd, request, argument);
     append(request == VFIO_DEVICE_RESET ? "reset" : "hot-reset", dmabufs, monotonic_ns() - start);
     return result;
 }

@@ -6,10 +6,9 @@
  *
  *   VRAMLINK_TEST_STALL=FILE
  */
+#include "ioctl_wrapper.h"
 #include "mode_calls.h"
 
-#include <dlfcn.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,17 +22,9 @@ static bool is_stalled(void)
     return file && access(file, F_OK) == 0;
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int wrap_ioctl(int fd, unsigned long request, void *argument)
 {
-    static int (*real)(int, unsigned long, ...);
-    va_list ap;
-
-    va_start(ap, request);
-    void *argument = va_arg(ap, void *);
-    va_end(ap);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
     while (call_sets_mode(request, argument) && is_stalled())
         usleep(STEP_US);
-    return real(fd, request, argument);
+    return next_ioctl(fd, request, argument);
 }

@@ -10,11 +10,11 @@
  * Numbers as strtoull() reads them. The ABI is linux/vfio.h's; the dma-buf feature is repeated here because
  * the header of Debian 12 lacks it (Linux: include/uapi/linux/vfio.h, VFIO_DEVICE_FEATURE_DMA_BUF).
  */
+#include "ioctl_wrapper.h"
+
 #include <linux/vfio.h>
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,15 +40,6 @@ struct sparse {
     uint32_t nr_areas;
     struct vfio_region_sparse_mmap_area areas[MAX_AREAS];
 };
-
-static int next_ioctl(int fd, unsigned long request, void *argument)
-{
-    static int (*real)(int, unsigned long, ...);
-
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "ioctl");
-    return real(fd, request, argument);
-}
 
 static void log_export(int fd, const struct dma_buf_request *request)
 {
@@ -146,13 +137,8 @@ static int region_info(int fd, unsigned long request, struct vfio_region_info *i
     return result;
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int wrap_ioctl(int fd, unsigned long request, void *argument)
 {
-    va_list ap;
-
-    va_start(ap, request);
-    void *argument = va_arg(ap, void *);
-    va_end(ap);
     if (request == VFIO_DEVICE_FEATURE)
         return feature(fd, request, argument);
     if (request == VFIO_DEVICE_GET_REGION_INFO)
