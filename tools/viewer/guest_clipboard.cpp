@@ -17,7 +17,10 @@ namespace {
 constexpr const char *object = "/org/qemu/Display1/Clipboard";
 constexpr const char *interface_name = "org.qemu.Display1.Clipboard";
 constexpr const char *mime = "text/plain;charset=utf-8"; // the one that QEMU knows
-constexpr uint32_t clipboard = 0;                        // the selection; the others are X11's
+constexpr const char *taken =
+    "already registered";                    // QEMU's words (ui/dbus-clipboard.c); it has one error name
+constexpr int64_t retry_us = G_USEC_PER_SEC; // for want of a signal that QEMU's other client has gone
+constexpr uint32_t clipboard = 0;            // the selection; the others are X11's
 
 constexpr const char *introspection_xml = R"(
 <node>
@@ -62,9 +65,12 @@ struct GuestClipboard::Paste {
     GVariantPtr text;
 };
 
-GuestClipboard::GuestClipboard(HostClipboard &host) : host_(host)
+GuestClipboard::GuestClipboard(HostClipboard &host) : host_(host), retry_([this] { register_with_qemu(); })
 {
-    host_.on_changed = [this](bool has_text) { host_changed(has_text); };
+    host_.on_changed = [this](bool has_text) {
+        host_has_text_ = has_text;
+        offer_host_text();
+    };
     host_.on_paste = [this](UniqueFd to) { paste(std::move(to)); };
 }
 
@@ -86,13 +92,20 @@ void GuestClipboard::attach(GDBusConnection *connection, const char *bus_name)
     cancel_.reset(g_cancellable_new());
     serial_ = 0;
     host_owns_ = false;
+    refusal_said_ = false;
     GErrorHolder error;
     object_id_ = g_dbus_connection_register_object(connection, object, interface_info(), &vtable, this,
                                                    nullptr, &error);
     if (!object_id_)
         return Log::info("the clipboard is not shared: {}", error.text());
-    g_dbus_connection_call(connection, bus_name, object, interface_name, "Register", nullptr, nullptr,
-                           G_DBUS_CALL_FLAGS_NONE, -1, cancel_.get(), &GuestClipboard::on_registered, this);
+    register_with_qemu();
+}
+
+void GuestClipboard::register_with_qemu()
+{
+    g_dbus_connection_call(connection_.get(), peer_ ? nullptr : bus_name_.c_str(), object, interface_name,
+                           "Register", nullptr, nullptr, G_DBUS_CALL_FLAGS_NONE, -1, cancel_.get(),
+                           &GuestClipboard::on_registered, this);
 }
 
 void GuestClipboard::detach()
@@ -103,17 +116,30 @@ void GuestClipboard::detach()
     if (connection_ && object_id_)
         g_dbus_connection_unregister_object(connection_.get(), object_id_);
     object_id_ = 0;
+    registered_ = false;
+    retry_.disarm();
     if (connection_)
         host_.offer(false);
     connection_.reset();
 }
 
-void GuestClipboard::on_registered(GObject *source, GAsyncResult *result, gpointer)
+void GuestClipboard::on_registered(GObject *source, GAsyncResult *result, gpointer self)
 {
     GErrorHolder error;
     const GVariantPtr answer(g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error));
-    if (!answer && !error.cancelled())
+    if (error.cancelled())
+        return;
+    auto *own = static_cast<GuestClipboard *>(self);
+    own->registered_ = answer != nullptr;
+    if (own->registered_) {
+        if (own->host_has_text_)
+            own->offer_host_text();
+        return;
+    }
+    if (!std::exchange(own->refusal_said_, true))
         Log::info("the clipboard is not shared: {}", error.text());
+    if (error.text().find(taken) != std::string::npos)
+        own->retry_.arm(retry_us);
 }
 
 void GuestClipboard::call(const char *method, GVariant *arguments)
@@ -164,11 +190,11 @@ void GuestClipboard::guest_grabs(uint32_t selection, uint32_t serial, bool text)
     host_.offer(text);
 }
 
-void GuestClipboard::host_changed(bool has_text)
+void GuestClipboard::offer_host_text()
 {
-    if (!connection_)
+    if (!registered_)
         return;
-    if (!has_text) {
+    if (!host_has_text_) {
         if (std::exchange(host_owns_, false))
             call("Release", g_variant_new("(u)", clipboard));
         return;

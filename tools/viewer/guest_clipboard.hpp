@@ -5,7 +5,8 @@
 // qemu-vdagent,clipboard=on).
 //
 // Who owns it is told by serials: each grab has a higher one; of two with the same one ours wins. QEMU lets
-// one client share its clipboard, the first that registers. It waits for our answer when the guest pastes.
+// one client share its clipboard, the first that registers; who was refused asks again every second. QEMU
+// waits for our answer when the guest pastes.
 //
 // Thread: the default main context's.
 
@@ -43,9 +44,10 @@ class GuestClipboard {
     static void on_text(GObject *source, GAsyncResult *result, gpointer paste);
     static void on_written(GObject *source, GAsyncResult *result, gpointer paste);
 
+    void register_with_qemu();
     void call(const char *method, GVariant *arguments);
     void guest_grabs(uint32_t selection, uint32_t serial, bool text);
-    void host_changed(bool has_text);
+    void offer_host_text();
     void give(GDBusMethodInvocation *invocation);
     void paste(UniqueFd to);
 
@@ -57,6 +59,10 @@ class GuestClipboard {
     guint object_id_ = 0;
     uint32_t serial_ = 0;
     bool host_owns_ = false; ///< the last grab was ours
+    bool host_has_text_ = false;
+    bool registered_ = false;
+    bool refusal_said_ = false;
+    Timer retry_;
 };
 
 } // namespace vramlink

@@ -123,6 +123,14 @@ def checks(tap, guest, desktop):
             return to_host(guest, desktop, f"after it {name}") + "\n" + to_guest(guest, desktop, f"and back, {name}")
 
         tap.check(f"both ways with the next viewer, after the last one was {name}", again)
+    def beside():
+        """The next one has joined when the last one leaves."""
+        last = viewer.process
+        viewer.starts()
+        desktop.end(last)
+        return to_host(guest, desktop, "after both") + "\n" + to_guest(guest, desktop, "and back, after both")
+
+    tap.check("both ways with the next viewer, which came before the last one left", beside)
     tap.check("QEMU ends in order", lambda: must(guest.quit() == 0, "QEMU's exit code is not 0"))
 
 

@@ -87,6 +87,7 @@ class Qemu {
     }
 
     std::string said; ///< calls that came
+    bool another_has_it = false;
     std::string text = "from the guest";
 
   private:
@@ -115,6 +116,9 @@ class Qemu {
             own->said += fmt::format("({},{})", selection, serial);
         }
         own->said += " ";
+        if (own->another_has_it && std::string(method) == "Register")
+            return g_dbus_method_invocation_return_dbus_error(invocation, "org.qemu.Display1.Error.Failed",
+                                                              "Clipboard peer already registered!");
         if (std::string(method) != "Request")
             return g_dbus_method_invocation_return_value(invocation, nullptr);
         g_dbus_method_invocation_return_value(
@@ -244,6 +248,20 @@ TEST_F(Clipboard, TheHostsTextIsPastedInTheGuest)
     compositor->copy("no text", "image/jpeg");
     ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,1) Grab(0,2) Release "; })) << qemu->said;
     EXPECT_NE(qemu->request().find("error: "), std::string::npos);
+}
+
+TEST_F(Clipboard, WhoWasRefusedAsksAgain)
+{
+    qemu->another_has_it = true;
+    guest->attach(bus.get(), nullptr);
+    compositor->copy("from the host");
+    ASSERT_TRUE(until([this] { return qemu->said == "Register Register "; })) << qemu->said;
+    qemu->another_has_it = false;
+    qemu->said.clear();
+    ASSERT_TRUE(until([this] { return qemu->said == "Register Grab(0,1) "; })) << qemu->said;
+    EXPECT_EQ(qemu->request(), "from the host") << "copied while it was another's";
+    compositor->copy("and again");
+    ASSERT_TRUE(until([this] { return qemu->said == "Register Grab(0,1) Grab(0,2) "; })) << qemu->said;
 }
 
 TEST_F(Clipboard, OfTwoWhoGrabTheNewerWinsAndThenWe)
