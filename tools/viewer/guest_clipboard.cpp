@@ -17,8 +17,8 @@ namespace {
 constexpr const char *object = "/org/qemu/Display1/Clipboard";
 constexpr const char *interface_name = "org.qemu.Display1.Clipboard";
 constexpr const char *mime = "text/plain;charset=utf-8"; // the one that QEMU knows
-constexpr const char *taken =
-    "already registered";                    // QEMU's words (ui/dbus-clipboard.c); it has one error name
+// QEMU's words (ui/dbus-clipboard.c): its errors all have the same name
+constexpr const char *taken = "already registered";
 constexpr int64_t retry_us = G_USEC_PER_SEC; // for want of a signal that QEMU's other client has gone
 constexpr uint32_t clipboard = 0;            // the selection; the others are X11's
 
