@@ -123,7 +123,9 @@ void GuestInput::move_by(int dx, int dy)
 
 void GuestInput::touch(TouchKind kind, uint32_t slot, double x, double y)
 {
-    call(multi_touch, "SendEvent", g_variant_new("(utdd)", static_cast<guint32>(kind), guint64{slot}, x, y));
+    // QEMU (10.0, ui/console.c) leaves a finger that is cancelled on the glass, for good.
+    const TouchKind told = kind == TouchKind::cancel ? TouchKind::end : kind;
+    call(multi_touch, "SendEvent", g_variant_new("(utdd)", static_cast<guint32>(told), guint64{slot}, x, y));
 }
 
 } // namespace vramlink

@@ -19,6 +19,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <string>
+#include <string_view>
 #include <thread>
 
 namespace vramlink::test {
@@ -93,6 +95,20 @@ TEST_F(QemuDisplay, JoinsReceivesPixelsAndSeesQemuLeave)
     EXPECT_NE(recorder.reason.find("the connection to QEMU ended"), std::string::npos) << recorder.reason;
 }
 
+std::string content_of(const std::string &path)
+{
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int count_of(std::string_view word, std::string_view text)
+{
+    int count = 0;
+    for (size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1))
+        count++;
+    return count;
+}
+
 /// QEMU's trace is the witness: what reaches its input layer goes to the guest's devices.
 TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
 {
@@ -101,10 +117,7 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
     Recorder recorder;
     DisplayClient client(recorder, 0);
     ASSERT_NO_FATAL_FAILURE(connect(client));
-    const auto text = [&] {
-        std::ifstream file(trace);
-        return std::string(std::istreambuf_iterator<char>(file), {});
-    };
+    const auto text = [&] { return content_of(trace); };
     ASSERT_TRUE(until([&] {
         client.input().key(KEY_RIGHTALT, true); // again and again: the machine must run first
         client.input().key(KEY_RIGHTALT, false);
@@ -120,6 +133,28 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
                text().find("button wheel-up, down 0") != std::string::npos &&
                text().find("input_event_mtt") != std::string::npos;
     })) << text();
+    std::filesystem::remove(trace);
+}
+
+/// For each finger on the glass QEMU tells the guest of a slot and two coordinates, whichever finger moved.
+TEST_F(QemuDisplay, ACancelledFingerIsLifted)
+{
+    const std::string trace = socket + ".trace";
+    QemuProcess qemu(socket, {"-device", "virtio-multitouch-pci", "-trace", "input_event_*", "-D", trace});
+    Recorder recorder;
+    DisplayClient client(recorder, 0);
+    ASSERT_NO_FATAL_FAILURE(connect(client));
+    ASSERT_TRUE(until([&] {
+        client.input().key(KEY_RIGHTALT, true); // again and again: the machine must run first
+        client.input().key(KEY_RIGHTALT, false);
+        return count_of("key qcode alt_r", content_of(trace)) > 0;
+    })) << recorder.reason;
+    client.input().touch(TouchKind::begin, 0, 10, 20);
+    client.input().touch(TouchKind::cancel, 0, 0, 0);
+    client.input().touch(TouchKind::begin, 1, 30, 40);
+    client.input().button(BTN_RIGHT, true); // after all that
+    EXPECT_TRUE(until([&] { return count_of("button right, down 1", content_of(trace)) == 1; }));
+    EXPECT_EQ(count_of("input_event_mtt", content_of(trace)), 3 + 1 + 3) << content_of(trace);
     std::filesystem::remove(trace);
 }
 
