@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 
 /* What the program gets instead of the call. */
 static int wrap_ioctl(int fd, unsigned long request, void *argument);
@@ -22,7 +23,6 @@ static int next_ioctl(int fd, unsigned long request, void *argument)
     return real(fd, request, argument);
 }
 
-int ioctl(int fd, unsigned long request, ...);
 int ioctl(int fd, unsigned long request, ...)
 {
     va_list ap;
