@@ -90,7 +90,7 @@ void GuestClipboard::attach(GDBusConnection *connection, const char *bus_name)
     peer_ = bus_name == nullptr;
     bus_name_ = bus_name ? bus_name : "";
     cancel_.reset(g_cancellable_new());
-    serial_ = 0;
+    serial_ = -1;
     host_owns_ = false;
     refusal_said_ = false;
     GErrorHolder error;
@@ -165,9 +165,11 @@ void GuestClipboard::on_call(GDBusConnection *, const char *, const char *, cons
     uint32_t selection = 0, serial = 0;
     if (name == "Request")
         return own->give(invocation);
-    if (name == "Register") {
-        own->serial_ = 0;
+    if (name == "Register") { // the guest has another agent, which has heard of nothing
+        own->serial_ = -1;
         own->host_owns_ = false;
+        if (own->host_has_text_)
+            own->offer_host_text();
     } else if (name == "Grab") {
         const char **types = nullptr;
         g_variant_get(parameters, "(uu^a&s)", &selection, &serial, &types);
@@ -187,6 +189,7 @@ void GuestClipboard::guest_grabs(uint32_t selection, uint32_t serial, bool text)
         return;
     serial_ = serial;
     host_owns_ = false;
+    host_has_text_ = false; // what it had has been replaced
     host_.offer(text);
 }
 
@@ -201,7 +204,7 @@ void GuestClipboard::offer_host_text()
     }
     ++serial_;
     host_owns_ = true;
-    call("Grab", g_variant_new("(uu@as)", clipboard, serial_, mimes()));
+    call("Grab", g_variant_new("(uu@as)", clipboard, static_cast<guint32>(serial_), mimes()));
 }
 
 /// The guest pastes, and QEMU waits.

@@ -4,7 +4,7 @@
 // org.qemu.Display1.Clipboard (ui/dbus-display1.xml). The guest needs an agent that QEMU knows (-chardev
 // qemu-vdagent,clipboard=on).
 //
-// Who owns it is told by serials: each grab has a higher one; of two with the same one ours wins. QEMU lets
+// Who owns it is told by serials: each grab has the next one; of two with the same one ours wins. QEMU lets
 // one client share its clipboard, the first that registers; who was refused asks again every second. QEMU
 // waits for our answer when the guest pastes.
 //
@@ -57,7 +57,7 @@ class GuestClipboard {
     std::string bus_name_;
     bool peer_ = true;
     guint object_id_ = 0;
-    uint32_t serial_ = 0;
+    int64_t serial_ = -1;    ///< of the last grab; the first of all is 0, and agents refuse another
     bool host_owns_ = false; ///< the last grab was ours
     bool host_has_text_ = false;
     bool registered_ = false;

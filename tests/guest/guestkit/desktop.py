@@ -88,14 +88,15 @@ class Desktop:
         must(self.processes[-1].poll() is None, f"sway ended: {(self.logs / 'sway.log').read_text()[-1500:]}")
         return "" if self._sockets() and self._ask("-t", "get_seats") else "sway does not answer yet"
 
-    def focused(self):
-        """The app_id of the window that has the keyboard, None where none has."""
+    def windows(self):
+        """For each window, whether it has the keyboard."""
         def search(node):
-            if node.get("focused"):
-                return node.get("app_id")
-            return next(filter(None, map(search, node.get("nodes", []) + node.get("floating_nodes", []))), None)
+            if node.get("app_id"):
+                yield bool(node.get("focused"))
+            for child in node.get("nodes", []) + node.get("floating_nodes", []):
+                yield from search(child)
 
-        return search(self._ask("-t", "get_tree") or {})
+        return list(search(self._ask("-t", "get_tree") or {}))
 
     def spawn(self, words, log):
         """A program on this desktop, which ends with it."""

@@ -240,13 +240,13 @@ TEST_F(Clipboard, WaitsForTheUserToDoSomething)
 TEST_F(Clipboard, TheHostsTextIsPastedInTheGuest)
 {
     compositor->copy("from the host");
-    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,1) "; })) << qemu->said;
+    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,0) "; })) << qemu->said;
     EXPECT_EQ(qemu->request(), "from the host");
     compositor->copy("and again", "UTF8_STRING");
-    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,1) Grab(0,2) "; })) << qemu->said;
+    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,0) Grab(0,1) "; })) << qemu->said;
     EXPECT_EQ(qemu->request(), "and again");
     compositor->copy("no text", "image/jpeg");
-    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,1) Grab(0,2) Release "; })) << qemu->said;
+    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,0) Grab(0,1) Release "; })) << qemu->said;
     EXPECT_NE(qemu->request().find("error: "), std::string::npos);
 }
 
@@ -258,10 +258,10 @@ TEST_F(Clipboard, WhoWasRefusedAsksAgain)
     ASSERT_TRUE(until([this] { return qemu->said == "Register Register "; })) << qemu->said;
     qemu->another_has_it = false;
     qemu->said.clear();
-    ASSERT_TRUE(until([this] { return qemu->said == "Register Grab(0,1) "; })) << qemu->said;
+    ASSERT_TRUE(until([this] { return qemu->said == "Register Grab(0,0) "; })) << qemu->said;
     EXPECT_EQ(qemu->request(), "from the host") << "copied while it was another's";
     compositor->copy("and again");
-    ASSERT_TRUE(until([this] { return qemu->said == "Register Grab(0,1) Grab(0,2) "; })) << qemu->said;
+    ASSERT_TRUE(until([this] { return qemu->said == "Register Grab(0,0) Grab(0,1) "; })) << qemu->said;
 }
 
 TEST_F(Clipboard, OfTwoWhoGrabTheNewerWinsAndThenWe)
@@ -269,24 +269,32 @@ TEST_F(Clipboard, OfTwoWhoGrabTheNewerWinsAndThenWe)
     compositor->focus(true);
     ASSERT_TRUE(until([this] { return connection->last_serial() != 0; }));
     compositor->copy("host");
-    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,1) "; })) << qemu->said;
-    qemu->grab(1);
+    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,0) "; })) << qemu->said;
     qemu->grab(0);
     qemu->grab(5, mime, 1); // X11's other selection
     EXPECT_EQ(selections(), 0);
-    qemu->grab(2);
+    qemu->grab(1);
     EXPECT_TRUE(until([this] { return selections() == 1; }));
     compositor->copy("host again");
-    EXPECT_TRUE(until([this] { return qemu->said == "Grab(0,1) Grab(0,3) "; })) << qemu->said;
+    EXPECT_TRUE(until([this] { return qemu->said == "Grab(0,0) Grab(0,2) "; })) << qemu->said;
+    qemu->grab(1);
+    EXPECT_EQ(selections(), 1) << "it is older";
+    qemu->said.clear();
     qemu->call("Register", nullptr);
+    EXPECT_TRUE(until([this] { return qemu->said == "Grab(0,0) "; })) << "another agent hears of it";
     qemu->grab(1);
     EXPECT_TRUE(until([this] { return selections() == 2; })) << "counting has begun anew";
+    qemu->said.clear();
+    qemu->call("Register", nullptr);
+    qemu->grab(0);
+    EXPECT_TRUE(until([this] { return selections() == 3; }));
+    EXPECT_EQ(qemu->said, "") << "the host's text has been replaced";
 }
 
 TEST_F(Clipboard, ATextWithoutAnEndIsAnError)
 {
     compositor->copy("never ends");
-    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,1) "; })) << qemu->said;
+    ASSERT_TRUE(until([this] { return qemu->said == "Grab(0,0) "; })) << qemu->said;
     const std::string answer = qemu->request();
     EXPECT_NE(answer.find("did not end"), std::string::npos) << answer;
 }
