@@ -125,6 +125,7 @@ def checks(tap, guest, desktop):
             return to_guest(guest, desktop, f"after it {name}") + "\n" + to_host(guest, desktop, f"and back, {name}")
 
         tap.check(f"both ways with the next viewer, after the last one was {name}", again)
+
     def beside():
         """The next one has joined when the last one leaves."""
         last = viewer.process
