@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <thread>
 #include <utility>
@@ -60,21 +61,23 @@ std::string stack_of(const fs::path &thread)
     return functions;
 }
 
-std::vector<fs::path> processes_of(pid_t group)
+/// All processes, or those of a group.
+std::vector<fs::path> processes_of(std::optional<pid_t> group)
 {
     std::vector<fs::path> found;
     std::error_code gone; // processes and threads end while one looks
     for (const auto &process : fs::directory_iterator("/proc", gone)) {
         const std::string name = process.path().filename();
         if (std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); }) &&
-            stat_of(process.path()).group == group)
+            (!group || stat_of(process.path()).group == *group))
             found.push_back(process.path());
     }
     return found;
 }
 
-/// Threads of the group, by directory. One that has ended and that nobody has waited for (Z) is none.
-std::vector<std::pair<fs::path, Stat>> threads_of(pid_t group)
+/// All threads, or those of a group, by directory. One that has ended and that nobody has waited for (Z) is
+/// none.
+std::vector<std::pair<fs::path, Stat>> threads_of(std::optional<pid_t> group)
 {
     std::vector<std::pair<fs::path, Stat>> found;
     std::error_code gone;
@@ -92,13 +95,13 @@ std::vector<std::pair<fs::path, Stat>> threads_of(pid_t group)
 
 std::string stuck_threads(pid_t group)
 {
-    std::string report;
-    for (const auto &[thread, stat] : threads_of(group)) {
+    std::string report, others;
+    for (const auto &[thread, stat] : threads_of(std::nullopt)) {
         if (stat.state == 'D')
-            report += stat.name + " (" + thread.filename().string() +
-                      ") waits in the kernel: " + stack_of(thread) + "\n";
+            (stat.group == group ? report : others) += stat.name + " (" + thread.filename().string() +
+                                                       ") waits in the kernel: " + stack_of(thread) + "\n";
     }
-    return report;
+    return report.empty() ? "" : report + others;
 }
 
 std::string stack_in(pid_t process, std::initializer_list<std::string_view> functions)

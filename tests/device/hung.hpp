@@ -11,7 +11,8 @@ namespace vramlink::test {
 
 /// The threads of a process group that sleep in the kernel where no signal reaches them (state D), a line
 /// each, with the kernel functions that they wait in. Root reads those (/proc/PID/task/TID/stack); others get
-/// the names alone.
+/// the names alone. Where there is one, those of all other processes follow: one of them may hold what it
+/// waits for.
 std::string stuck_threads(pid_t group);
 
 /// The kernel stack ("f+0x1/0x2 < g+0x3/0x4") of a thread of that process that stands in one of the
