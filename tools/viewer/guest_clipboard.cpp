@@ -131,11 +131,8 @@ void GuestClipboard::on_registered(GObject *source, GAsyncResult *result, gpoint
         return;
     auto *own = static_cast<GuestClipboard *>(self);
     own->registered_ = answer != nullptr;
-    if (own->registered_) {
-        if (own->host_has_text_)
-            own->offer_host_text();
-        return;
-    }
+    if (own->registered_)
+        return own->offer_host_text();
     if (!std::exchange(own->refusal_said_, true))
         Log::info("the clipboard is not shared: {}", error.text());
     if (error.text().find(taken) != std::string::npos)
@@ -168,8 +165,7 @@ void GuestClipboard::on_call(GDBusConnection *, const char *, const char *, cons
     if (name == "Register") { // the guest has another agent, which has heard of nothing
         own->serial_ = -1;
         own->host_owns_ = false;
-        if (own->host_has_text_)
-            own->offer_host_text();
+        own->offer_host_text();
     } else if (name == "Grab") {
         const char **types = nullptr;
         g_variant_get(parameters, "(uu^a&s)", &selection, &serial, &types);

@@ -9,24 +9,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from .guest import eventually
+from .guest import end_process, eventually
 from .tap import must
 
 UP_SECONDS = 60
 CONFIG = "default_border none\nxwayland disable\n"
 NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")  # sway refuses to run as root
-
-
-def ended(process):
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class Desktop:
@@ -48,7 +38,7 @@ class Desktop:
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
-            ended(process)
+            end_process(process)
         shutil.rmtree(self.run)
 
     def _start(self):
@@ -108,7 +98,7 @@ class Desktop:
 
     def end(self, process):
         self.processes.remove(process)
-        ended(process)
+        end_process(process)
 
     def copy(self, text):
         """On another workspace: whoever had the keyboard loses it and gets it back. Without that the compositor would
@@ -120,10 +110,9 @@ class Desktop:
 
     def paste(self, seconds=60):
         """What a program of this desktop gets that pastes; empty where nobody has anything."""
-        start = time.monotonic()
         try:
             answer = subprocess.run(["wl-paste", "--no-newline"], env=self.environment, check=False, timeout=seconds,
                                     capture_output=True)
         except subprocess.TimeoutExpired:
-            return f"(nothing for {time.monotonic() - start:.0f} s)"
+            return f"(nothing for {seconds} s)"
         return answer.stdout.decode(errors="replace")

@@ -46,6 +46,16 @@ def eventually(question, seconds=SETTLE_SECONDS, pause=0.2):
         time.sleep(pause)
 
 
+def end_process(process):
+    """Asks it to end, and kills it when it does not; one that has ended is left alone."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Guest:
     """Owns the QEMU process; use as a context manager. run is a directory of its own."""
 
@@ -71,13 +81,7 @@ class Guest:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end_process(self.process)
 
     def _socket(self, name):
         path = self.run / name

@@ -109,6 +109,17 @@ int count_of(std::string_view word, std::string_view text)
     return count;
 }
 
+/// Presses a key until QEMU's trace tells of it: the machine must run first.
+void press_until_heard(DisplayClient &client, const Recorder &recorder, const std::string &trace)
+{
+    ASSERT_TRUE(until([&] {
+        client.input().key(KEY_RIGHTALT, true);
+        client.input().key(KEY_RIGHTALT, false);
+        return count_of("key qcode alt_r, down 0", content_of(trace)) > 0;
+    })) << recorder.reason
+        << content_of(trace);
+}
+
 /// QEMU's trace is the witness: what reaches its input layer goes to the guest's devices.
 TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
 {
@@ -118,12 +129,7 @@ TEST_F(QemuDisplay, KeysAndThePointerReachQemusInputLayer)
     DisplayClient client(recorder, 0);
     ASSERT_NO_FATAL_FAILURE(connect(client));
     const auto text = [&] { return content_of(trace); };
-    ASSERT_TRUE(until([&] {
-        client.input().key(KEY_RIGHTALT, true); // again and again: the machine must run first
-        client.input().key(KEY_RIGHTALT, false);
-        return text().find("key qcode alt_r, down 0") != std::string::npos;
-    })) << recorder.reason
-        << text();
+    ASSERT_NO_FATAL_FAILURE(press_until_heard(client, recorder, trace));
     client.input().button(BTN_RIGHT, true);
     client.input().wheel(0, -1);
     client.input().touch(TouchKind::begin, 0, 10, 20);
@@ -144,11 +150,7 @@ TEST_F(QemuDisplay, ACancelledFingerIsLifted)
     Recorder recorder;
     DisplayClient client(recorder, 0);
     ASSERT_NO_FATAL_FAILURE(connect(client));
-    ASSERT_TRUE(until([&] {
-        client.input().key(KEY_RIGHTALT, true); // again and again: the machine must run first
-        client.input().key(KEY_RIGHTALT, false);
-        return count_of("key qcode alt_r", content_of(trace)) > 0;
-    })) << recorder.reason;
+    ASSERT_NO_FATAL_FAILURE(press_until_heard(client, recorder, trace));
     client.input().touch(TouchKind::begin, 0, 10, 20);
     client.input().touch(TouchKind::cancel, 0, 0, 0);
     client.input().touch(TouchKind::begin, 1, 30, 40);

@@ -281,10 +281,10 @@ TEST_F(Sessions, AListNamesTheOutputs)
     EXPECT_EQ(run_list(options), exit_connection_lost);
 }
 
-/// As many outputs as a virtio-gpu has.
+/// More outputs than one virtio-gpu has.
 TEST_F(Sessions, TwentyFourOutputsOpenedAndClosedLeaveNothing)
 {
-    constexpr int outputs = 24; // a virtio-gpu has 16 at most
+    constexpr int outputs = 24; // of two: one has 16 at most
     options.outputs.clear();
     for (unsigned id = 1; id <= outputs; id++)
         options.outputs.push_back(id);
