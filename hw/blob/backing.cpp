@@ -30,8 +30,7 @@ uint64_t microseconds(Clock::Time::duration duration)
 
 std::string over_shadow_limit(uint64_t size, const Budget &budget)
 {
-    return fmt::format("a copy of {} bytes is over the {} that are left of {}", size, budget.left(),
-                       budget.limit());
+    return fmt::format("a copy of {} bytes is {}", size, budget.over());
 }
 
 } // namespace
@@ -46,9 +45,9 @@ Answer<void> Backing::pay()
     extents_charge_ = std::move(*extents);
     if (choice_.view != ViewBy::Copied || choice_.share != ShareBy::None)
         return {};
-    auto shadow = resources_.shadow_bytes.take(size_);
+    auto shadow = resources_.account.host_memory->take(size_);
     if (!shadow)
-        return refuse(VRL_ERR_OUT_OF_MEMORY, over_shadow_limit(size_, resources_.shadow_bytes));
+        return refuse(VRL_ERR_OUT_OF_MEMORY, over_shadow_limit(size_, *resources_.account.host_memory));
     shadow_charge_ = std::move(*shadow);
     return {};
 }
@@ -122,10 +121,9 @@ Result<UniqueFd> Backing::export_from(uint64_t start)
 
 int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
 {
-    auto charge = resources_.dmabufs.take(1);
+    auto charge = resources_.account.descriptors->take(1);
     if (!charge) {
-        reason = fmt::format("{} dma-bufs are open, half of the limit on open files (RLIMIT_NOFILE)",
-                             resources_.dmabufs.used());
+        reason = "a dma-buf takes 1 descriptor, " + resources_.account.descriptors->over();
         return -1;
     }
     dmabufs_.reserve(1 + max_slices);
@@ -139,12 +137,12 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
     if (!exported) {
         ++resources_.counters.exports_failed;
         reason = std::move(exported.error().text);
-        dmabufs_.push_back({start, Charge(), UniqueFd()});
+        dmabufs_.push_back({start, Charge(), Charge(), UniqueFd()});
         return -1;
     }
     ++resources_.counters.exports;
     facts.dmabufs.push_back(inode_of(exported->get()));
-    dmabufs_.push_back({start, std::move(*charge), std::move(*exported)});
+    dmabufs_.push_back({start, std::move(*charge), *resources_.dmabufs.take(1), std::move(*exported)});
     return dmabufs_.back().fd.get();
 }
 
@@ -211,12 +209,12 @@ bool Backing::revoked_by_kernel(int device_fd) const noexcept
 Result<std::unique_ptr<CpuView>> Backing::make_copy()
 {
     if (shadow_charge_.amount() == 0) {
-        auto charge = resources_.shadow_bytes.take(size_);
+        auto charge = resources_.account.host_memory->take(size_);
         if (!charge)
-            return fail(ENOSPC, over_shadow_limit(size_, resources_.shadow_bytes));
+            return fail(ENOSPC, over_shadow_limit(size_, *resources_.account.host_memory));
         shadow_charge_ = std::move(*charge);
     }
-    auto view = CopiedView::make(memory_, size_, std::move(shadow_charge_), resources_.maps);
+    auto view = CopiedView::make(memory_, size_, std::move(shadow_charge_), *resources_.account.mappings);
     if (view)
         resources_.counters.bytes_copied += (*view)->gather(0, size_);
     return view;
@@ -231,7 +229,7 @@ Result<std::unique_ptr<CpuView>> Backing::make_view(Facts &facts)
     }
     std::string failure;
     if (choice_.view == ViewBy::Mapped) {
-        auto mapped = MappedView::make(memory_, resources_.maps);
+        auto mapped = MappedView::make(memory_, *resources_.account.mappings);
         if (mapped) {
             facts.view = "mapped";
             return mapped;

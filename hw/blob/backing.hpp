@@ -67,6 +67,7 @@ class Backing {
     struct DmaBuf {
         uint64_t start;
         Charge charge;
+        Charge counted;
         UniqueFd fd; ///< none: the export failed
     };
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cinttypes>
 #include <cstdio>
@@ -243,6 +244,28 @@ void BlobTable::count(vrl_event event) noexcept
         ++resources_.counters.stills_lost;
         break;
     }
+}
+
+std::optional<Charge> BlobTable::charge(vrl_resource what, uint64_t amount, const char *for_what)
+{
+    const bool files = what == VRL_RESOURCE_DESCRIPTORS;
+    Budget &budget = files ? *resources_.account.descriptors : *resources_.account.host_memory;
+    auto charge = budget.take(amount);
+    if (!charge)
+        resources_.log.say(VRL_LOG_GUEST,
+                           fmt::format("{}: {} {} {} {}", for_what, amount, files ? "descriptors" : "bytes",
+                                       amount == 1 ? "is" : "are", budget.over()));
+    return charge;
+}
+
+void BlobTable::warn(const char *sentence)
+{
+    constexpr size_t most = 16;
+    if (std::find(warnings_.begin(), warnings_.end(), sentence) != warnings_.end())
+        return;
+    resources_.log.say(VRL_LOG_HOST, sentence);
+    if (warnings_.size() < most)
+        warnings_.emplace_back(sentence);
 }
 
 void BlobTable::count_error(vrl_status status) noexcept

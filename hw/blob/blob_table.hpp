@@ -20,10 +20,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace vramlink {
 
@@ -47,7 +49,18 @@ class BlobTable {
     /// Until nobody else has a reference to its dma-bufs; false after @p limit.
     bool await(uint32_t id, std::chrono::milliseconds limit) noexcept;
     uint32_t revoke_lost(const char *why) noexcept;
+    /// Bytes [@p first, @p last] of the region are the host's again.
+    uint32_t revoke_range(uint64_t region_id, uint64_t first, uint64_t last, const char *why) noexcept;
     [[nodiscard]] bool in_device(int device_fd) const noexcept;
+    /// References to its dma-bufs prove nothing from now on.
+    void imported_here(uint32_t id) noexcept;
+    /// Retired views go.
+    void reap() noexcept;
+
+    [[nodiscard]] uint32_t max_entries() const noexcept { return limits_.max_entries; }
+    /// None, and a sentence is logged, over a limit.
+    std::optional<Charge> charge(vrl_resource what, uint64_t amount, const char *for_what);
+    void warn(const char *sentence);
 
     [[nodiscard]] uint32_t vfio_blobs() const noexcept { return resources_.vfio_backings; }
     using Save = void (*)(void *opaque, const vrl_saved_blob *blob);
@@ -65,6 +78,7 @@ class BlobTable {
     /// Imports each exporter's first buffer on @p node from now on.
     Result<void> probe_with(const char *node);
     void *view(uint32_t id, const vrl_framebuffer &fb);
+    [[nodiscard]] bool view_is_copy(uint32_t id, const vrl_framebuffer &fb) noexcept;
     void flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32_t y, uint32_t width,
                uint32_t height) noexcept;
 
@@ -86,6 +100,7 @@ class BlobTable {
     [[nodiscard]] Log &log() noexcept { return resources_.log; }
     [[nodiscard]] Resources &resources() noexcept { return resources_; }
     [[nodiscard]] std::string stats_json() const;
+    [[nodiscard]] std::string blobs_json(uint32_t page) const;
 
   private:
     struct Blob {
@@ -122,6 +137,7 @@ class BlobTable {
     Resources resources_; ///< before blobs_: budgets outlive their charges
     RegionRegistry regions_;
     History history_;
+    std::vector<std::string> warnings_;
     Blobs blobs_;
 };
 

@@ -124,6 +124,61 @@ uint32_t vrl_table_revoke_lost(vrl_table *table, const char *why)
     return table->blobs.revoke_lost(why);
 }
 
+uint32_t vrl_table_revoke_range(vrl_table *table, uint64_t region_id, uint64_t first, uint64_t last,
+                                const char *why)
+{
+    return table->blobs.revoke_range(region_id, first, last, why);
+}
+
+void vrl_table_imported_here(vrl_table *table, uint32_t id)
+{
+    table->blobs.imported_here(id);
+}
+
+void vrl_table_reap(vrl_table *table)
+{
+    table->blobs.reap();
+}
+
+uint32_t vrl_table_max_entries(const vrl_table *table)
+{
+    return table->blobs.max_entries();
+}
+
+struct vrl_charge {
+    vramlink::Charge charge;
+};
+
+vrl_charge *vrl_table_charge(vrl_table *table, vrl_resource what, uint64_t amount, const char *for_what)
+{
+    try {
+        if (auto taken = table->blobs.charge(what, amount, for_what))
+            return new vrl_charge{std::move(*taken)};
+    } catch (const std::exception &) {
+        table->blobs.log().say(VRL_LOG_GUEST, "no memory for a charge");
+    }
+    return nullptr;
+}
+
+void vrl_charge_free(vrl_charge *charge)
+{
+    delete charge;
+}
+
+void vrl_table_warn(vrl_table *table, const char *sentence)
+{
+    try {
+        table->blobs.warn(sentence);
+    } catch (const std::exception &) {
+        return; // only the words are lost
+    }
+}
+
+bool vrl_can_count_references()
+{
+    return vramlink::can_count_references();
+}
+
 void vrl_reading_begin()
 {
     vramlink::BusGuard::enter();
@@ -239,6 +294,11 @@ void *vrl_table_view(vrl_table *table, uint32_t id, const vrl_framebuffer *fb)
     }
 }
 
+bool vrl_table_view_is_copy(vrl_table *table, uint32_t id, const vrl_framebuffer *fb)
+{
+    return table->blobs.view_is_copy(id, *fb);
+}
+
 void vrl_table_flush(vrl_table *table, uint32_t id, const vrl_framebuffer *fb, uint32_t x, uint32_t y,
                      uint32_t width, uint32_t height)
 {
@@ -324,6 +384,15 @@ void vrl_table_count_error(vrl_table *table, vrl_status status)
 void vrl_table_log(vrl_table *table, vrl_log_level level, const char *sentence)
 {
     table->blobs.log().say(level, sentence);
+}
+
+char *vrl_table_blobs_json(const vrl_table *table, uint32_t page)
+{
+    try {
+        return ::strdup(table->blobs.blobs_json(page).c_str());
+    } catch (const std::exception &) {
+        return nullptr;
+    }
 }
 
 char *vrl_table_stats_json(const vrl_table *table)

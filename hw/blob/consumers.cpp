@@ -75,6 +75,13 @@ void *BlobTable::view(uint32_t id, const vrl_framebuffer &fb)
     return (*view)->data() + fb.start;
 }
 
+bool BlobTable::view_is_copy(uint32_t id, const vrl_framebuffer &) noexcept
+{
+    const Blob *blob = backed(id);
+    const CpuView *view = blob != nullptr ? blob->backing->existing_view() : nullptr;
+    return view != nullptr && view->is_copy();
+}
+
 void BlobTable::flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32_t y, uint32_t width,
                       uint32_t height) noexcept
 {

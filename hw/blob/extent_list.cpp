@@ -70,6 +70,18 @@ bool ExtentList::touches(uint64_t region_id) const noexcept
                        [region_id](const auto &region) { return region->id == region_id; });
 }
 
+bool ExtentList::overlaps(uint64_t region_id, uint64_t first, uint64_t last) const noexcept
+{
+    if (!touches(region_id))
+        return false;
+    for (const Extent extent : extents()) {
+        if (region_of(extent).id == region_id && extent.offset <= last &&
+            extent.offset + (extent.length - 1) >= first)
+            return true;
+    }
+    return false;
+}
+
 size_t ExtentList::footprint() const noexcept
 {
     return RangeStorage::header_room + storage_.capacity() * sizeof(Range) + runs_.capacity() * sizeof(Run) +

@@ -10,6 +10,7 @@
 #include "hw/blob/command_counts.hpp"
 #include "hw/blob/log.hpp"
 #include "hw/blob/notes.hpp"
+#include "hw/blob/process_budgets.hpp"
 #include "hw/export/udmabuf_exporter.hpp"
 #include "hw/export/vfio_exporter.hpp"
 #include "hw/prime/prime_probe.hpp"
@@ -19,6 +20,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -27,13 +29,20 @@ namespace vramlink {
 /// Outlives the table.
 struct Host {
     DeviceCalls &calls;
-    Budget &maps; ///< VMAs, of the whole process
+    ProcessBudgets &process;
     const Clock &clock;
-    uint64_t max_dmabufs; ///< open at a time, per table
 };
 
-/// The real one. Dma-bufs may take half of the process's file descriptors (RLIMIT_NOFILE, soft).
+/// The real one.
 [[nodiscard]] Host this_host();
+
+/// What one table has taken of what the process may spend. Charges may outlive the table, so each of these
+/// lives as long as its charges.
+struct Account {
+    Account(ProcessBudgets &process, const vrl_limits &limits);
+
+    std::shared_ptr<Budget> descriptors, mappings, address_space, host_memory, pinned;
+};
 
 /// Totals since the table was made; a device reset does not clear them.
 struct Counters {
@@ -51,6 +60,7 @@ struct Counters {
     uint64_t stills_lost = 0;
     uint64_t revocations = 0;
     uint64_t held_over = 0; ///< blobs whose dma-buf a consumer still held when the wait for it was over
+    uint64_t lingered = 0;  ///< dma-bufs that a consumer held when their blob gave them back
     uint64_t cut_off = 0;   ///< consumers whose connection was ended for that
     uint64_t command_errors = 0;
     std::array<uint64_t, VRL_ERR_INVALID_PARAMETER - VRL_ERR_UNSPEC + 1> errors{}; ///< by status
@@ -59,9 +69,8 @@ struct Counters {
 struct Resources {
     Resources(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
         : vfio(host.calls), udmabuf(host.calls), extents(limits.max_extents_total),
-          addresses(limits.max_extents_total), shadow_bytes(limits.max_bytes_copied),
-          dmabufs(host.max_dmabufs), maps(host.maps), calls(host.calls), clock(host.clock),
-          log(ops, opaque, host.clock), notes(ops, opaque)
+          addresses(limits.max_extents_total), account(host.process, limits), calls(host.calls),
+          clock(host.clock), log(ops, opaque, host.clock), notes(ops, opaque)
     {
     }
 
@@ -69,10 +78,9 @@ struct Resources {
     UdmabufExporter udmabuf;
     RangePool ranges;
     Budget extents;
-    Budget addresses; ///< entries kept in AddressLists
-    Budget shadow_bytes;
-    Budget dmabufs;
-    Budget &maps;
+    Budget addresses;                  ///< entries kept in AddressLists
+    Budget dmabufs{Budget::unlimited}; ///< of blobs, open now
+    Account account;
     DeviceCalls &calls;
     const Clock &clock;
     std::optional<PrimeProbe> probe; ///< none: nobody asked whether a GPU can import

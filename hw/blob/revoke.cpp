@@ -58,8 +58,10 @@ void BlobTable::wait_for_importers() noexcept
             resources_.clock.pause();
         }
     }
-    if (nr_held > 0 && ops_.cut_off != nullptr)
-        resources_.counters.cut_off += ops_.cut_off(opaque_, held.data(), nr_held);
+    if (nr_held > 0 && ops_.cut_off != nullptr) {
+        const vrl_holders holders{held.data(), nr_held, true, 0};
+        resources_.counters.cut_off += ops_.cut_off(opaque_, &holders);
+    }
 }
 
 template <class Affected> uint32_t BlobTable::revoke_where(Affected affected, const char *why) noexcept
@@ -138,6 +140,18 @@ bool BlobTable::await(uint32_t id, std::chrono::milliseconds limit) noexcept
     }
     return true;
 }
+
+uint32_t BlobTable::revoke_range(uint64_t region_id, uint64_t first, uint64_t last, const char *why) noexcept
+{
+    if (!regions_.in_use(region_id))
+        return 0;
+    return revoke_where(
+        [=](const Blob &blob) { return blob.backing->memory().overlaps(region_id, first, last); }, why);
+}
+
+void BlobTable::imported_here(uint32_t) noexcept {}
+
+void BlobTable::reap() noexcept {}
 
 uint32_t BlobTable::revoke_lost(const char *why) noexcept
 {

@@ -82,6 +82,12 @@ Json to_json(const Facts &facts)
 
 } // namespace
 
+std::string BlobTable::blobs_json(uint32_t page) const
+{
+    const Json all{{"page", page}, {"blob_pages", 1}, {"blobs", Json::array()}};
+    return all.dump();
+}
+
 std::string BlobTable::stats_json() const
 {
     Json blobs = Json::array();

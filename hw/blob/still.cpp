@@ -48,10 +48,10 @@ Result<UniqueFd> share(int memory, uint64_t bytes, Resources &resources)
 Result<Still> Still::make(uint32_t stride, uint32_t height, Resources &resources)
 {
     const uint64_t bytes = page_up(uint64_t{stride} * height);
-    auto charge = resources.shadow_bytes.take(bytes);
+    auto charge = resources.account.host_memory->take(bytes);
     if (!charge)
-        return fail(ENOSPC, fmt::format("a still of {} bytes is over the {} that are left of {}", bytes,
-                                        resources.shadow_bytes.left(), resources.shadow_bytes.limit()));
+        return fail(ENOSPC,
+                    fmt::format("a still of {} bytes is {}", bytes, resources.account.host_memory->over()));
     const auto memory = sealed_memory(bytes);
     if (!memory)
         return std::unexpected(memory.error());

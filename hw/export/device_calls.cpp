@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,6 +21,17 @@ namespace {
 int or_errno(int result)
 {
     return result < 0 ? -errno : result;
+}
+
+using Info = std::array<char, 1024>;
+
+/// What the kernel tells about a descriptor of this process; ends in a 0.
+bool read_info(int fd, Info &text) noexcept
+{
+    std::array<char, 64> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/fdinfo/%d", fd);
+    const UniqueFd info(::open(path.data(), O_RDONLY | O_CLOEXEC));
+    return info && ::read(info.get(), text.data(), text.size() - 1) > 0;
 }
 
 } // namespace
@@ -42,14 +54,18 @@ unsigned long DeviceCalls::references(int fd) noexcept
 {
     constexpr unsigned long only_ours = 1;
     constexpr const char *label = "\ncount:";
-    std::array<char, 64> path{};
-    std::array<char, 1024> text{};
-    std::snprintf(path.data(), path.size(), "/proc/self/fdinfo/%d", fd);
-    const UniqueFd info(::open(path.data(), O_RDONLY | O_CLOEXEC));
-    if (!info || ::read(info.get(), text.data(), text.size() - 1) <= 0)
+    Info text{};
+    if (!read_info(fd, text))
         return only_ours;
     const char *count = std::strstr(text.data(), label);
     return count != nullptr ? std::strtoul(count + std::strlen(label), nullptr, 10) : only_ours;
+}
+
+bool can_count_references() noexcept
+{
+    const UniqueFd own(::memfd_create("vramlink", MFD_CLOEXEC));
+    Info text{};
+    return read_info(own.get(), text);
 }
 
 DeviceCalls &kernel_calls()

@@ -47,9 +47,7 @@ Result<std::unique_ptr<CpuView>> MappedView::make(const ExtentList &memory, Budg
     const uint64_t vmas = memory.extents().size() + tail_vmas;
     std::optional<Charge> charge = maps.take(vmas);
     if (!charge)
-        return fail(ENOSPC, fmt::format("a view of {} mappings is over the {} that are left of {} (half of "
-                                        "vm.max_map_count)",
-                                        vmas, maps.left(), maps.limit()));
+        return fail(ENOSPC, fmt::format("a view of {} mappings is {}", vmas, maps.over()));
     auto reservation = Mapping::reserve(page_up(memory.length()) + view_slack + page_size());
     if (!reservation)
         return std::unexpected(std::move(reservation.error()));

@@ -109,22 +109,36 @@ struct vrl_note {
     const char *text;      /* never NULL; valid during the call */
 };
 
+/* Dma-bufs that somebody may hold. */
+struct vrl_holders {
+    const uint64_t *inodes; /* of the dma-bufs; the first VRL_MAX_HELD of them */
+    size_t nr_inodes;
+    /* True: after vrl_limits.let_go_ms somebody else still has a reference, and limit_ms is 0. False: that
+     * cannot be told, because this process has imported the blob, too (vrl_table_imported_here()), or because
+     * references cannot be counted here; nobody has been waited for yet. */
+    bool certain;
+    uint32_t limit_ms; /* that consumers have left to show that they live */
+};
+
 struct vrl_ops {
     /* Translates @gpa through the device's DMA address space, IOMMU included. @length > 0; gpa + length does
      * not wrap (the heart has checked). */
     enum vrl_translate_result (*translate)(void *opaque, uint64_t gpa, uint64_t length,
                                            struct vrl_piece *piece);
-    /* Every consumer of the blob must let go now: the heart closes fds and unmaps views when this returns.
-     * Called only for a blob that has backing: once each time it loses it, and from vrl_table_unshare(). The
-     * id is still known then. What
-     * glue binds to an id without backing (a scanout that waits for ATTACH_BACKING) it drops itself on UNREF
-     * and reset.
-     * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset). */
-    void (*release_consumers)(void *opaque, uint32_t id, bool revoked);
-    /* Some consumer was told to let go and has not after vrl_limits.let_go_ms: connections of those that hang
-     * are ended. @inodes: of the dma-bufs that somebody holds (the first VRL_MAX_HELD of them), valid during
-     * the call. Returns how many. It may call vrl_table_log(). NULL: nobody is cut off. */
-    uint32_t (*cut_off)(void *opaque, const uint64_t *inodes, size_t nr_inodes);
+    /* Every consumer of the blob must let go now. Called only for a blob that has backing: once each time it
+     * loses it, and from vrl_table_unshare(). The id is still known then. What glue binds to an id without
+     * backing (a scanout that waits for ATTACH_BACKING) it drops itself on UNREF and reset.
+     * @revoked: the memory went away (otherwise the guest detached, unreferenced or reset).
+     * True: all have let go; dma-bufs are closed and views unmapped when this has returned. False: a display
+     * of this process lets go later, on the main loop, and glue calls vrl_table_reap() then. Dma-bufs are
+     * closed all the same, and the views are retired: what lies behind them is not the guest's memory any
+     * more (zeros for a mapped view, its own memory for a copy), but stays readable until
+     * vrl_table_reap(). For a view that is the VMM's own mapping glue keeps that mapping until it reaps. */
+    bool (*release_consumers)(void *opaque, uint32_t id, bool revoked);
+    /* Dma-bufs whose memory goes away may still be held by consumers that were told to let go: connections of
+     * those that hang are ended. @holders is valid during the call. Returns how many were cut off. It may
+     * call vrl_table_log(). NULL: nobody is cut off. */
+    uint32_t (*cut_off)(void *opaque, const struct vrl_holders *holders);
     /* The scanouts that the blob is bound to, one bit each; for the stats. NULL: the stats do not tell. */
     uint32_t (*scanouts)(void *opaque, uint32_t id);
     /* Tells what was done; not for hot paths, and it must not call the table. NULL: nobody listens. */
@@ -136,13 +150,25 @@ struct vrl_ops {
 /* Of how many dma-bufs it is asked who holds them. */
 #define VRL_MAX_HELD 32u
 
-/* What a guest may make the host spend. Zero members mean the default. */
+/* What a guest may make the host spend. Zero members mean the default.
+ *
+ * Beside these there are limits of the process, which all tables share; each table pays for what it takes:
+ *   descriptors     half of RLIMIT_NOFILE: dma-bufs, also those that linger, and glue's charges
+ *   mappings        half of vm.max_map_count: views and stills
+ *   address space   16 TiB, or a quarter of what RLIMIT_AS leaves if that is less: views and stills
+ *   host memory     512 MiB, an eighth of the machine's memory or of the smallest memory.max among the
+ *                   process's control groups, whichever is least: copied views, stills, glue's charges
+ * They are read when the first table is made. A refusal names what was asked, what is left, the limit and
+ * where it comes from. */
 struct vrl_limits {
     uint32_t max_entries;       /* per command; default VRL_DEFAULT_MAX_ENTRIES */
     uint32_t max_blobs;         /* per table; default VRL_DEFAULT_MAX_BLOBS */
     uint64_t max_extents_total; /* over all blobs; bounds the host memory for lists */
-    uint64_t max_bytes_copied;  /* over all blobs with plan Copied: bytes of shadow buffers */
+    uint64_t max_bytes_copied;  /* of the table: host memory of copied views, stills and glue's charges */
     uint32_t let_go_ms;         /* that consumers have when memory goes away; default VRL_DEFAULT_LET_GO_MS */
+    /* Guest RAM that dma-bufs may pin at a time, over all tables of the process: what the last table said
+     * that was made with one. The VMM gives the size of the guest's RAM. 0: no limit. */
+    uint64_t max_bytes_pinned;
 };
 
 /* 8K (7680x4320, 4 bytes a pixel) in single 4 KiB pages is 32,400 entries. */
@@ -192,16 +218,46 @@ enum vrl_status vrl_framebuffer_init(struct vrl_table *table, uint32_t id,
 
 /* @ops and @limits are copied. NULL when out of memory. */
 struct vrl_table *vrl_table_new(const struct vrl_ops *ops, void *opaque, const struct vrl_limits *limits);
-/* Releases every blob as vrl_table_reset() does, then the table. NULL is fine. */
+/* Releases every blob as vrl_table_reset() does, waits for those who hold dma-bufs and cuts them off as a
+ * revocation does, reaps, then frees the table. NULL is fine. */
 void vrl_table_free(struct vrl_table *table);
+
+/* The displays of this process that release_consumers() could not make let go have done so: retired views are
+ * unmapped. */
+void vrl_table_reap(struct vrl_table *table);
+
+/* Entries that one command may name. */
+uint32_t vrl_table_max_entries(const struct vrl_table *table);
+
+/* --- charges: what glue itself takes of the host for a guest */
+enum vrl_resource {
+    VRL_RESOURCE_DESCRIPTORS, /* open files */
+    VRL_RESOURCE_HOST_MEMORY, /* bytes */
+};
+struct vrl_charge;
+/* @amount of @what, paid by @table, until vrl_charge_free(). NULL, with one logged sentence that begins with
+ * @for_what ("a surface of 1920x1080"), when it is over a limit or there is no memory for the charge. */
+struct vrl_charge *vrl_table_charge(struct vrl_table *table, enum vrl_resource what, uint64_t amount,
+                                    const char *for_what);
+/* NULL is fine. At any time, also after the table is freed. */
+void vrl_charge_free(struct vrl_charge *charge);
+
+/* Logs @sentence (VRL_LOG_HOST) the first time that it is said to @table, and shows it in the stats; the
+ * first 16 sentences. For what the user should know about the host. */
+void vrl_table_warn(struct vrl_table *table, const char *sentence);
+
+/* Whether the kernel tells who holds a dma-buf: /proc/self/fdinfo can be read. Where it does not, revocation
+ * is never certain of anybody (struct vrl_holders). */
+bool vrl_can_count_references(void);
 
 /* RESOURCE_CREATE_BLOB with blob_mem GUEST. nr_entries as the command says; @entries holds that many. Checks
  * (each with one logged sentence naming value and limit): id 0 or in use -> INVALID_RESOURCE_ID; size 0,
  * nr_entries 0 or over the limit, an entry of length 0 or wrapping around, entries covering less than size
- * -> INVALID_PARAMETER; unmapped or not RAM -> INVALID_PARAMETER; over a limit of vrl_limits ->
- * OUT_OF_MEMORY, and so are backings that translate into more than 2^20 pieces (an IOMMU answers page by
- * page). Backing longer than the blob is cut to size rounded up to a page: what lies behind is checked for
- * length 0 and wrap-around, but never translated. A refusal leaves the table as it was. */
+ * -> INVALID_PARAMETER; unmapped or not RAM -> INVALID_PARAMETER; more pages than the regions that it lies in
+ * have together -> INVALID_PARAMETER; over a limit of vrl_limits -> OUT_OF_MEMORY, and so are backings that
+ * translate into more than 2^20 pieces (an IOMMU answers page by page). Backing longer than the blob is cut
+ * to size rounded up to a page: what lies behind is checked for length 0 and wrap-around, but never
+ * translated. A refusal leaves the table as it was. */
 enum vrl_status vrl_table_create(struct vrl_table *table, uint32_t id, uint64_t size,
                                  const struct vrl_entry *entries, uint32_t nr_entries);
 /* RESOURCE_ATTACH_BACKING: new backing for an Unbacked or Revoked blob; ERR_UNSPEC when it has one already
@@ -211,12 +267,17 @@ enum vrl_status vrl_table_attach(struct vrl_table *table, uint32_t id, const str
 /* RESOURCE_DETACH_BACKING: lets go at once. OK for tombstones too. ERR_UNSPEC when there is no backing. */
 enum vrl_status vrl_table_detach(struct vrl_table *table, uint32_t id);
 /* Consumers of the blob have been told to let go: waits until no other process and no importer holds a
- * reference to its dma-bufs, @limit_ms at most. False when the time was over first. */
+ * reference to its dma-bufs, @limit_ms at most. False when the time was over first, and at once when counting
+ * references proves nothing (vrl_holders.certain). */
 bool vrl_table_await(struct vrl_table *table, uint32_t id, uint32_t limit_ms);
 /* RESOURCE_UNREF. */
 enum vrl_status vrl_table_unref(struct vrl_table *table, uint32_t id);
 /* Device reset: every blob is released and forgotten. Counters stay. */
 void vrl_table_reset(struct vrl_table *table);
+
+/* An importer in this process has been given one of the blob's dma-bufs (a display's GL, virglrenderer):
+ * until the blob gets new backing, references to its dma-bufs prove nothing about other processes. */
+void vrl_table_imported_here(struct vrl_table *table, uint32_t id);
 
 /* The region left the guest's address space, or its contents are no longer valid: every blob that touches it
  * is released and becomes a tombstone. After the return nothing in the table refers to the region's fd or
@@ -224,8 +285,13 @@ void vrl_table_reset(struct vrl_table *table);
  *
  * This and the other revocations tell the consumers of all blobs concerned first (release_consumers), then
  * wait, vrl_limits.let_go_ms at most in all, until no other process and no importer holds a reference to
- * their dma-bufs, and only then close them: the kernel's own revocation, which may follow, waits for
- * importers without bound. */
+ * their dma-bufs, cut off who does not let go, and only then close them: the kernel's own revocation, which
+ * may follow, waits for importers without bound.
+ *
+ * A dma-buf of a VFIO device that its blob has given back (detach, unref, reset, unshare) while somebody else
+ * had a reference lingers in the table until nobody has one. A loss of its memory (all of these but
+ * vrl_table_revoke_addresses(), vrl_table_revoke_range() and vrl_table_revoke_lost()) waits for it and cuts
+ * off likewise. */
 uint32_t vrl_table_revoke_region(struct vrl_table *table, uint64_t region_id, const char *why);
 
 /* The VFIO device is about to lose its memory (memory decoding off, D3, a reset): every blob that has a byte
@@ -243,7 +309,11 @@ int vrl_device_listen(int device_fd, int event);
  * back by now or not, is revoked as above, and with them those that have no dma-buf to ask. Blobs that were
  * made since stay. Returns how many were revoked. */
 uint32_t vrl_table_revoke_reported(struct vrl_table *table, int device_fd, const char *why);
-/* Whether any blob has a byte there. */
+/* The guest has given the bytes [@first, @last] of a region back to the host (virtio-mem): every blob that
+ * has one of them is revoked as above. Returns how many. */
+uint32_t vrl_table_revoke_range(struct vrl_table *table, uint64_t region_id, uint64_t first, uint64_t last,
+                                const char *why);
+/* Whether any blob has a byte there, or a dma-buf that lingers. */
 bool vrl_table_in_device(const struct vrl_table *table, int device_fd);
 
 /* The device's IOMMU no longer translates the guest addresses [@first, @last]: every blob with a byte there
@@ -297,14 +367,20 @@ void vrl_table_unshare(struct vrl_table *table, uint32_t id, const char *why);
  * sentence in *error (malloc()ed, the caller frees; NULL when out of memory). */
 bool vrl_table_probe_with(struct vrl_table *table, const char *node, char **error);
 
-/* The CPU's view: @fb's first pixel, and from there linear memory to the end of the rectangle. Made on first
- * use (the VMM's own mapping where the blob is one stretch of it; else mapped side by side in one
- * reservation; else a shadow buffer, gathered once when it is made and by vrl_table_flush() from then on),
- * borrowed until release_consumers(). Read-only for the caller. A failure to map falls back to the shadow
- * buffer: for a blob that is not Shared its plan becomes Copied, the reason says why. Views of one process
- * take at most half of vm.max_map_count mappings. NULL with a logged sentence when no view can be made, and
- * without one for blobs without backing and framebuffers that end past the blob. */
+/* The CPU's view: @fb's first pixel, and from there linear memory to the end of the rectangle, in every
+ * plane. Made on first use, of the pages that @fb lies in: the VMM's own mapping where the blob is one
+ * stretch of it; else mapped side by side in one reservation; else a shadow buffer. A shadow buffer is zeroed
+ * when it is made: vrl_table_flush() fills it, so flush before you read (vrl_table_view_is_copy()). A
+ * framebuffer inside of a view that there is gets that one; a blob has VRL_MAX_VIEWS, of which the last is of
+ * the whole blob. Borrowed until release_consumers(). Read-only for the caller. A failure to map falls back
+ * to the shadow buffer: for a blob that is not Shared its plan becomes Copied, the reason says why. NULL with
+ * a logged sentence when no view can be made, and without one for blobs without backing and framebuffers that
+ * end past the blob. */
+#define VRL_MAX_VIEWS 8u
 void *vrl_table_view(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb);
+/* Whether @fb's view is a shadow buffer, which vrl_table_flush() must fill before it is read. False while
+ * there is no view. */
+bool vrl_table_view_is_copy(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb);
 
 /* Between these two, views may be read though the host takes their memory away: what does not answer reads as
  * zeros from then on, instead of ending the process with SIGBUS. May be nested. The end tells whether
@@ -317,24 +393,25 @@ bool vrl_reading_needed(void);
 /* What the end tells, where only calls of this header have read. */
 bool vrl_reading_lost(void);
 
-/* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in the
- * view, if that is a shadow buffer; else does nothing. Call it for every flush that a CPU consumer sees,
- * whatever the plan says. Hot path: no allocation; no system call unless VRAM could be neither mapped nor
- * copied otherwise. */
+/* RESOURCE_FLUSH: brings @rect (x, y, width, height in pixels of @fb, already inside it) up to date in each
+ * view of the blob that is a shadow buffer and has a part of it; else does nothing. Call it for every flush
+ * that a CPU consumer sees, whatever the plan says. Hot path: no allocation; no system call unless VRAM could
+ * be neither mapped nor copied otherwise. */
 void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, uint32_t x,
                      uint32_t y, uint32_t width, uint32_t height);
 
 /* Makes XRGB8888 of a part of a YUV framebuffer (@fb->layout is one that vrl_layouts_parse() took): @width x
  * @height pixels at (@x, @y), inside the framebuffer, to the same place of the pixels at @to. x and y are cut
  * to whole samples, so a pixel more may be written on either side. False when the CPU cannot see the blob or
- * the format is not YUV. Allocates nothing once there is a view. */
+ * the format is not YUV. Reads the view as it is: make it and flush it before, where it is a shadow buffer.
+ * Allocates nothing once there is a view. */
 bool vrl_table_convert(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, void *to,
                        uint32_t to_stride, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
 
 /* --- stills: a frame in memory of our own, kept while a blob on the screen has no memory
  *
  * A still is a memfd, mapped here and shared as a dma-buf (udmabuf) that bears the name VRL_STILL_NAME, by
- * which a consumer knows it. The caller writes the pixels. Charged to vrl_limits.max_bytes_copied. It
+ * which a consumer knows it. The caller writes the pixels. Charged to the table. It
  * outlives blobs, and dies before its table. */
 struct vrl_still;
 /* @height rows of @stride bytes. NULL with one logged sentence when over the limit, out of memory, or when
@@ -371,21 +448,30 @@ void vrl_table_count_error(struct vrl_table *table, enum vrl_status status);
 /* Logs through the table's rate limit, for glue's own refusals. */
 void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
 
-/* Everything measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
+/* What was measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
  *
  * "totals":  "commands", "commands_by_type" {name: count}, "flips", "superseded", "flushes", "exports",
  *            "exports_failed", "imports", "imports_failed" (of displays in this process, and those tried on
  *            the GPU of vrl_table_probe_with()), "views", "bytes_copied", "stills", "stills_lost",
  *            "revocations", "held_over", "cut_off" (consumers), "command_errors", "errors" {kind: count},
- *            "live", "tombstones", "dmabuf_fds" (open now), "extents" (kept now)
- * "blobs":   an array of objects: "id", "state" ("unbacked", "backed", "revoked"), "size", "entries",
- *            "ranges", "plan", "reason", "plan_ns" (translating, merging and choosing), "export_us",
- *            "dmabufs" [inode], "region", "view" ("none", "direct", "mapped", "copied"), "scanouts" [number].
+ *            "live", "tombstones", "dmabuf_fds" (of blobs, open now), "lingering" (dma-bufs that blobs have
+ *            given back and somebody holds, now), "lingered" (ever), "extents" (kept now), "charged"
+ *            {"descriptors", "mappings", "address_space", "host_memory", "pinned"}: what this table has now
+ * of what the process may spend; the last three in bytes "warnings": the sentences of vrl_table_warn()
+ * "blob_pages": how many pages of blobs there are, of VRL_BLOBS_PER_PAGE each; at least 1
+ * "blobs":   the first page: an array of objects in the order of their ids: "id", "state" ("unbacked",
+ *            "backed", "revoked"), "size", "entries", "ranges", "plan", "reason", "plan_ns" (translating,
+ *            merging and choosing), "export_us", "dmabufs" [inode], "region", "view" ("none", "direct",
+ *            "mapped", "copied": of the last one made), "scanouts" [number].
  *            "ranges" to "view" are of the last backing where there is none now. Tombstones have "revoked":
  *            why. Blobs whose pixels are converted for a display have "shown": how.
  * "history": the last 64 blobs that are gone, in the same form, oldest first; their state may also be "gone",
  *            or "rejected" (create or attach named memory that is not readable). */
 char *vrl_table_stats_json(const struct vrl_table *table);
+/* The @page-th (from 0) page of blobs, likewise: {"page", "blob_pages", "blobs"}; behind the last one there
+ * are no blobs. */
+#define VRL_BLOBS_PER_PAGE 256u
+char *vrl_table_blobs_json(const struct vrl_table *table, uint32_t page);
 
 #ifdef __cplusplus
 }

@@ -27,6 +27,9 @@ class DeviceCalls {
     [[nodiscard]] virtual unsigned long references(int fd) noexcept;
 };
 
+/// Whether references() can know: /proc/self/fdinfo can be read. Tried on a descriptor of its own.
+[[nodiscard]] bool can_count_references() noexcept;
+
 /// The kernel's own.
 DeviceCalls &kernel_calls();
 

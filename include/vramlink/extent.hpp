@@ -158,6 +158,8 @@ class ExtentList {
         return (seams_ & (alignment - 1)) == 0;
     }
     [[nodiscard]] bool touches(uint64_t region_id) const noexcept;
+    /// Whether it has one of the bytes [@p first, @p last] of the region.
+    [[nodiscard]] bool overlaps(uint64_t region_id, uint64_t first, uint64_t last) const noexcept;
     /// Bytes of memory that the list itself takes.
     [[nodiscard]] size_t footprint() const noexcept;
 

@@ -131,11 +131,15 @@ vrl_ops FakeVmm::ops()
             vmm->releases.push_back({id, revoked});
             if (vmm->on_release)
                 vmm->on_release(id);
+            return !vmm->lets_go_later;
         },
-        [](void *self, const uint64_t *inodes, size_t nr_inodes) {
+        [](void *self, const vrl_holders *holders) {
             auto *vmm = static_cast<FakeVmm *>(self);
             ++vmm->cut_offs;
-            vmm->held.assign(inodes, inodes + nr_inodes);
+            vmm->held.assign(holders->inodes, holders->inodes + holders->nr_inodes);
+            vmm->asked.push_back(*holders);
+            if (vmm->on_cut_off)
+                vmm->on_cut_off(*holders);
             return vmm->hanging;
         },
         [](void *self, uint32_t id) { return static_cast<FakeVmm *>(self)->scanouts[id]; },
@@ -216,7 +220,8 @@ unsigned long FakeCalls::references(int fd) noexcept
 }
 
 Bench::Bench(const vrl_limits &limits, uint64_t max_maps, uint64_t max_dmabufs)
-    : maps(max_maps), table_(new_table(vmm.ops(), &vmm, &limits, Host{calls, maps, clock, max_dmabufs}))
+    : process({.descriptors{max_dmabufs, "a test's descriptors"}, .mappings{max_maps, "a test's mappings"}}),
+      table_(new_table(vmm.ops(), &vmm, &limits, Host{calls, process, clock}))
 {
 }
 

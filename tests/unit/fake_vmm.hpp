@@ -87,9 +87,12 @@ class FakeVmm {
     bool iommu = false;                    ///< what answers is one
     std::map<uint32_t, uint32_t> scanouts; ///< by blob id: a bit for each
     uint64_t translations = 0;
-    uint32_t hanging = 0;                     ///< consumers that cut_off() finds
-    uint32_t cut_offs = 0;                    ///< how often it was asked for
-    std::vector<uint64_t> held;               ///< the inodes that it was asked for with
+    uint32_t hanging = 0;           ///< consumers that cut_off() finds
+    uint32_t cut_offs = 0;          ///< how often it was asked for
+    std::vector<uint64_t> held;     ///< the inodes that it was asked for with
+    std::vector<vrl_holders> asked; ///< each call; its inodes are not valid any more
+    std::function<void(const vrl_holders &)> on_cut_off;
+    bool lets_go_later = false;               ///< what release_consumers() answers is the opposite
     std::function<void(uint32_t)> on_release; ///< sees what is still open while consumers let go
     std::vector<Release> releases;
     bool keep_notes = false; ///< keeping them allocates
@@ -157,6 +160,8 @@ class FakeClock final : public Clock {
 class Bench {
   public:
     explicit Bench(const vrl_limits &limits = {}, uint64_t max_maps = 30000, uint64_t max_dmabufs = 512);
+    Bench(const Bench &) = delete;
+    Bench &operator=(const Bench &) = delete;
 
     [[nodiscard]] vrl_table *get() const { return table_.get(); }
     void free_table() { table_.reset(); }
@@ -173,7 +178,8 @@ class Bench {
     FakeVmm vmm;
     FakeCalls calls;
     FakeClock clock;
-    Budget maps;
+    ProcessBudgets process;
+    Budget &maps = process.mappings;
 
   private:
     struct Free {

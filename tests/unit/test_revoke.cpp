@@ -114,8 +114,12 @@ TEST_F(Revoke, AConsumerThatHangsIsWaitedForOnceForAllBlobs)
 
 TEST_F(Revoke, TheTimeCanBeChosen)
 {
-    Bench patient(
-        {.max_entries = 0, .max_blobs = 0, .max_extents_total = 0, .max_bytes_copied = 0, .let_go_ms = 20});
+    Bench patient({.max_entries = 0,
+                   .max_blobs = 0,
+                   .max_extents_total = 0,
+                   .max_bytes_copied = 0,
+                   .let_go_ms = 20,
+                   .max_bytes_pinned = 0});
     patient.vmm.map(gpa_of(1), patient.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar"), 0, size);
     ASSERT_EQ(patient.create(1, page, {{gpa_of(1), page, 0}}), VRL_OK);
     patient.calls.holders[patient.dmabuf(1, 0)] = 1;

@@ -45,7 +45,8 @@ class HostileNumbers : public testing::TestWithParam<Hostile> {
                  .max_blobs = 2,
                  .max_extents_total = 6,
                  .max_bytes_copied = 2 * page,
-                 .let_go_ms = 0}};
+                 .let_go_ms = 0,
+                 .max_bytes_pinned = 0}};
 };
 
 TEST_P(HostileNumbers, AreRefusedInWordsAndLeaveNothing)
@@ -123,8 +124,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Translate, IdInUseAndTooManyBlobs)
 {
-    Bench bench{
-        {.max_entries = 0, .max_blobs = 2, .max_extents_total = 0, .max_bytes_copied = 0, .let_go_ms = 0}};
+    Bench bench{{.max_entries = 0,
+                 .max_blobs = 2,
+                 .max_extents_total = 0,
+                 .max_bytes_copied = 0,
+                 .let_go_ms = 0,
+                 .max_bytes_pinned = 0}};
     bench.vmm.map(bar_gpa, bench.vmm.add_region(VRL_REGION_VFIO_BAR, bar_size, "bar"), 0, bar_size);
     EXPECT_EQ(bench.create(1, page, {{bar_gpa, page, 0}}), VRL_OK);
     EXPECT_EQ(bench.create(1, page, {{bar_gpa, page, 0}}), VRL_ERR_INVALID_RESOURCE_ID);

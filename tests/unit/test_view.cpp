@@ -246,9 +246,13 @@ TEST_F(FewMaps, OverTheBudgetIsACopyThatSaysWhy)
 
 TEST_F(FewMaps, ItsFailureDoesNotCostTheDmaBuf)
 {
-    Bench shared(
-        {.max_entries = 0, .max_blobs = 0, .max_extents_total = 0, .max_bytes_copied = page, .let_go_ms = 0},
-        2);
+    Bench shared({.max_entries = 0,
+                  .max_blobs = 0,
+                  .max_extents_total = 0,
+                  .max_bytes_copied = page,
+                  .let_go_ms = 0,
+                  .max_bytes_pinned = 0},
+                 2);
     shared.vmm.map(bar_gpa, shared.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar"), 0, size);
     ASSERT_EQ(shared.create(1, 2 * page, {{bar_gpa + 9 * page, page, 0}, {bar_gpa, page, 0}}), VRL_OK);
     EXPECT_EQ(shared.view(1, 0, 1024, 2), nullptr);
