@@ -213,6 +213,12 @@ vrl_plan BlobTable::plan(uint32_t id) const noexcept
     return found != blobs_.end() && found->second.backing ? found->second.facts.plan : VRL_PLAN_NONE;
 }
 
+bool BlobTable::in_vfio(uint32_t id) const noexcept
+{
+    const auto found = blobs_.find(id);
+    return found != blobs_.end() && found->second.backing && found->second.backing->in_vfio();
+}
+
 BlobTable::Blob *BlobTable::backed(uint32_t id) noexcept
 {
     const auto found = blobs_.find(id);
@@ -237,6 +243,9 @@ void BlobTable::count(vrl_event event) noexcept
     case VRL_EVENT_IMPORT_FAILED:
         ++resources_.counters.imports_failed;
         break;
+    case VRL_EVENT_CUT_OFF:
+        ++resources_.counters.cut_off;
+        break;
     case VRL_EVENT_STILL:
         ++resources_.counters.stills;
         break;
@@ -249,7 +258,9 @@ void BlobTable::count(vrl_event event) noexcept
 std::optional<Charge> BlobTable::charge(vrl_resource what, uint64_t amount, const char *for_what)
 {
     const bool files = what == VRL_RESOURCE_DESCRIPTORS;
-    Budget &budget = files ? *resources_.account.descriptors : *resources_.account.host_memory;
+    Budget &budget = files                                ? *resources_.account.descriptors
+                     : what == VRL_RESOURCE_ADDRESS_SPACE ? *resources_.account.address_space
+                                                          : *resources_.account.host_memory;
     auto charge = budget.take(amount);
     if (!charge)
         resources_.log.say(VRL_LOG_GUEST,

@@ -53,6 +53,8 @@ class BlobTable {
     uint32_t revoke_range(uint64_t region_id, uint64_t first, uint64_t last, const char *why) noexcept;
     [[nodiscard]] bool in_device(int device_fd) const noexcept;
     /// References to its dma-bufs prove nothing from now on.
+    [[nodiscard]] bool in_vfio(uint32_t id) const noexcept;
+    void end_lingering() noexcept;
     void imported_here(uint32_t id) noexcept;
     /// Retired views go.
     void reap() noexcept;
@@ -62,6 +64,7 @@ class BlobTable {
     std::optional<Charge> charge(vrl_resource what, uint64_t amount, const char *for_what);
     void warn(const char *sentence);
 
+    [[nodiscard]] uint64_t bytes_pinned() const noexcept { return resources_.account.pinned->used(); }
     [[nodiscard]] uint32_t vfio_blobs() const noexcept { return resources_.vfio_backings; }
     using Save = void (*)(void *opaque, const vrl_saved_blob *blob);
     void save(Save take, void *opaque) const;

@@ -202,6 +202,21 @@ bool vrl_reading_lost()
     return std::exchange(told, now) != now;
 }
 
+bool vrl_table_in_vfio(const vrl_table *table, uint32_t id)
+{
+    return table->blobs.in_vfio(id);
+}
+
+uint64_t vrl_table_bytes_pinned(const vrl_table *table)
+{
+    return table->blobs.bytes_pinned();
+}
+
+void vrl_table_end_lingering(vrl_table *table)
+{
+    table->blobs.end_lingering();
+}
+
 bool vrl_table_in_device(const vrl_table *table, int device_fd)
 {
     return table->blobs.in_device(device_fd);

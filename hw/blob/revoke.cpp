@@ -153,6 +153,8 @@ void BlobTable::imported_here(uint32_t) noexcept {}
 
 void BlobTable::reap() noexcept {}
 
+void BlobTable::end_lingering() noexcept {}
+
 uint32_t BlobTable::revoke_lost(const char *why) noexcept
 {
     return revoke_where(

@@ -5,9 +5,9 @@
  * A guest flips round between a few framebuffers. A display that imports keeps its texture with the
  * QemuDmaBuf, so the same framebuffer must come as the same QemuDmaBuf again.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/deferred.h"
+#include "hw/qemu/main-loop.h"
 
-#include "block/aio.h"
 #include "qemu/main-loop.h"
 
 static bool same_framebuffer(const struct vrl_framebuffer *a, const struct vrl_framebuffer *b)
@@ -41,29 +41,37 @@ static void unblock(void *con)
  * ui/gtk-egl.c, gd_egl_flush(), gd_egl_draw()); it finds the buffer again through the one that is shown then,
  * and asserts that there is one (gd_hw_gl_flushed()). So before another buffer or none is shown, what is
  * pending ends here. */
-void vram_buffer_settle(QemuConsole *con, const VramKnownBuffer *known)
+void vram_buffer_settle(QemuConsole *con, QemuDmaBuf *dmabuf)
 {
-    int fence = qemu_dmabuf_get_fence_fd(known->dmabuf);
-    bool holds = qemu_dmabuf_get_draw_submitted(known->dmabuf) || fence >= 0;
+    int fence = qemu_dmabuf_get_fence_fd(dmabuf);
+    bool holds = qemu_dmabuf_get_draw_submitted(dmabuf) || fence >= 0;
 
-    qemu_dmabuf_set_draw_submitted(known->dmabuf, false);
+    qemu_dmabuf_set_draw_submitted(dmabuf, false);
     if (fence >= 0) {
         qemu_set_fd_handler(fence, NULL, NULL, NULL);
         close(fence);
-        qemu_dmabuf_set_fence_fd(known->dmabuf, -1);
+        qemu_dmabuf_set_fence_fd(dmabuf, -1);
     }
     if (holds) /* later: it answers flushes and carries out flips */
-        aio_bh_schedule_oneshot(qemu_get_aio_context(), unblock, con);
+        vram_bh_once(unblock, con);
 }
 
-void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known)
+void vram_dmabuf_free(QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    /* Displays of this process import into a texture that hangs on the QemuDmaBuf. */
+    if (qemu_dmabuf_get_texture(dmabuf))
+        dpy_gl_release_dmabuf(con, dmabuf);
+    qemu_dmabuf_free(dmabuf);
+}
+
+void vram_buffer_drop(VramGPU *vg, QemuConsole *con, VramKnownBuffer *known)
 {
     if (!known->id)
         return;
-    /* Displays of this process import into a texture that hangs on the QemuDmaBuf. */
-    if (qemu_dmabuf_get_texture(known->dmabuf))
-        dpy_gl_release_dmabuf(con, known->dmabuf);
-    qemu_dmabuf_free(known->dmabuf);
+    if (vram_console_callable(con, true))
+        vram_dmabuf_free(con, known->dmabuf);
+    else
+        vram_defer_dmabuf(vg, con, known->dmabuf);
     *known = (VramKnownBuffer){0};
 }
 
@@ -101,7 +109,7 @@ VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id)
     if (!can_be_described(&s->fb) || !vrl_table_dmabuf(vg->table, s->id, &s->fb, &fd))
         return NULL;
     known = choose_victim(s);
-    vram_buffer_drop(vg->parent_obj.parent_obj.scanout[scanout_id].con, known);
+    vram_buffer_drop(vg, vg->parent_obj.parent_obj.scanout[scanout_id].con, known);
     *known = (VramKnownBuffer){
         .id = s->id,
         .fb = s->fb,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Decodes control commands (virtio 1.3, 5.7.6) and carries out those that concern blobs; the rest is the
- * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated.
+ * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated. What
+ * is read is the copy of the command (command-copy.h), which the guest cannot change any more.
  */
 #include "hw/qemu/gl.h"
 #include "hw/qemu/trace.h"
@@ -9,7 +10,7 @@
 #include "hw/virtio/virtio-gpu-bswap.h"
 #include "qemu/iov.h"
 
-/* Copies a command's fixed part out of the ring; cut_short() has seen that it is all there. */
+/* A command's fixed part; cut_short() has seen that it is all there. */
 #define READ_COMMAND(cmd, to) iov_to_buf((cmd)->elem.out_sg, (cmd)->elem.out_num, 0, to, sizeof(*(to)))
 
 static void set_status(struct virtio_gpu_ctrl_command *cmd, enum vrl_status status)
@@ -48,7 +49,7 @@ static struct vrl_entry *read_entries(VramGPU *vg, struct virtio_gpu_ctrl_comman
     struct vrl_entry *entries;
 
     QEMU_BUILD_BUG_ON(sizeof(struct vrl_entry) != sizeof(struct virtio_gpu_mem_entry));
-    if (count == 0 || count > VRL_DEFAULT_MAX_ENTRIES)
+    if (count == 0 || count > vrl_table_max_entries(vg->table))
         return g_new0(struct vrl_entry, 1);
     if (have - at < want) {
         vram_log_guest(vg, "a command says %u entries (%zu bytes) and carries %zu bytes of them", count, want,
@@ -328,6 +329,8 @@ static void process_by_parent(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 
     if (cmd->cmd_hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !vg->gl) {
         vram_parent_class(vg)->process_cmd(g, cmd);
+        if (!cmd->finished && !vram_flush_must_wait(vg)) /* it waits for a consumer that nobody waits for */
+            vram_parent_response_nodata(g, cmd, answer_of(cmd));
         return;
     }
     if (vg->gl && vram_gl_too_far_ahead(vg, cmd)) {
@@ -365,6 +368,7 @@ void vram_process_cmd(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd)
     if (cmd->error)
         vrl_table_count_error(vg->table, cmd->error);
     vram_migration_update(vg);
+    vram_pinned_update(vg);
     is_flush = type == VIRTIO_GPU_CMD_RESOURCE_FLUSH && !cmd->error;
     if (is_flush && vram_flush_must_wait(vg))
         return; /* answered when the consumer has let go of the previous frame */

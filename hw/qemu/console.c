@@ -7,7 +7,9 @@
  * screendump would fail ("no surface"). While one waits, the console is lent a surface with the frame in it,
  * copied through the CPU's view; nothing is read or copied otherwise.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/deferred.h"
+#include "hw/qemu/main-loop.h"
+#include "hw/qemu/surface.h"
 
 #include <dlfcn.h>
 
@@ -15,8 +17,8 @@
 #include "ui/qemu-pixman.h"
 #include "ui/surface.h"
 
-/* The frame on the scanout in memory of its own; NULL when the CPU cannot see it. */
-static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s)
+/* The frame on the scanout in memory of its own; NULL when the CPU cannot see it, or there is no memory. */
+static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s, struct vrl_charge **charge)
 {
     const VramKnownBuffer *shown = s->current;
     const struct vrl_framebuffer *fb = shown ? &shown->fb : &s->fb;
@@ -27,13 +29,14 @@ static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s)
         all.width = (uint32_t)pixman_image_get_width(s->still_image);
         all.height = (uint32_t)pixman_image_get_height(s->still_image);
     }
-    surface = qemu_create_displaysurface((int)all.width, (int)all.height);
+    surface = vram_surface_new(vg, all.width, all.height, "a screendump's surface", charge);
+    if (!surface)
+        return NULL;
     if (s->still_image) {
         pixman_image_composite(PIXMAN_OP_SRC, s->still_image, NULL, surface->image, 0, 0, 0, 0, 0, 0,
                                (uint16_t)all.width, (uint16_t)all.height);
         return surface;
     }
-    vrl_table_flush(vg->table, shown->id, fb, 0, 0, all.width, all.height);
     if (vram_frame_copy(vg, shown->id, fb, shown->format, surface->image, &all, INT64_MAX))
         return surface;
     qemu_free_displaysurface(surface);
@@ -43,22 +46,27 @@ static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s)
 /* Lends the console the frame for as long as the waiting screendumps need to take a reference on it. */
 static void serve(VramGPU *vg, QemuConsole *con, const VramScanout *s)
 {
-    DisplaySurface *frame = frame_of(vg, s), *own = con->surface;
+    struct vrl_charge *charge = NULL;
+    DisplaySurface *frame = frame_of(vg, s, &charge), *own = con->surface;
 
-    if (!frame)
+    if (!frame) {
+        vrl_charge_free(charge);
         return;
+    }
     con->surface = frame;
     con->scanout.kind = SCANOUT_SURFACE;
     graphic_hw_update_done(con);
     con->scanout.kind = SCANOUT_DMABUF;
     con->surface = own;
     qemu_free_displaysurface(frame);
+    vrl_charge_free(charge);
 }
 
 static void gfx_update(void *opaque)
 {
     VramGPU *vg = VRAM_GPU(opaque);
 
+    vram_deferred_run(vg);
     vram_reading_turn(); /* whoever asks reads next */
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         QemuConsole *con = vg->parent_obj.parent_obj.scanout[i].con;
@@ -146,13 +154,92 @@ void vram_console_hook(VramGPU *vg)
     }
 }
 
+/* --- displays of this process, and threads */
+
+/* Displays that only note what they are told, or hand it to another process. */
+static bool any_thread(const DisplayChangeListener *dcl)
+{
+    static const char *const names[] = {"dbus", "dbus-console", "vnc", "spice"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(dcl->ops->dpy_name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Displays that are looked at; of a console with more, only the main loop calls them. */
+#define MAX_LOOKED_AT 256
+
+bool vram_console_callable(const QemuConsole *con, bool dmabuf)
+{
+    DisplayChangeListener *found[MAX_LOOKED_AT];
+    unsigned count;
+
+    if (vram_on_main_loop())
+        return true;
+    if (con->gl) /* textures of surfaces are GL's, and GL is the main loop's */
+        return dmabuf && vram_console_taker(con) == VRAM_TAKER_PASSES_ON;
+    count = vram_console_listeners(con, found, MAX_LOOKED_AT);
+    for (unsigned i = 0; i < count; i++) {
+        if (!any_thread(found[i]))
+            return false;
+    }
+    return count < MAX_LOOKED_AT;
+}
+
+unsigned vram_console_clients(const QemuConsole *con)
+{
+    DisplayChangeListener *found[MAX_LOOKED_AT];
+    unsigned count = vram_console_listeners(con, found, MAX_LOOKED_AT), clients = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        clients += !strcmp(found[i]->ops->dpy_name, "dbus-gl") || !strcmp(found[i]->ops->dpy_name, "spice-egl");
+    return clients;
+}
+
+void vram_console_forget_dmabuf(QemuConsole *con)
+{
+    if (con->scanout.kind == SCANOUT_DMABUF)
+        con->scanout.kind = SCANOUT_NONE;
+}
+
+/* A placeholder that is larger takes memory when it is read, which the guest would not be charged for. */
+#define MAX_PLACEHOLDER_BYTES (64u << 20)
+
+static void show_placeholder(QemuConsole *con)
+{
+    DisplaySurface *shown = con->surface, *small = NULL;
+
+    if (shown && (uint64_t)surface_stride(shown) * (uint64_t)surface_height(shown) > MAX_PLACEHOLDER_BYTES)
+        small = qemu_create_placeholder_surface(640, 480, "Display output is not active.");
+    dpy_gfx_replace_surface(con, small);
+}
+
+void vram_console_blank(QemuConsole *con, bool dmabuf)
+{
+    if (dmabuf)
+        dpy_gl_scanout_disable(con);
+    else
+        show_placeholder(con);
+}
+
+/* Until the console is closed: nobody is called. */
+static const GraphicHwOps no_device;
+
 void vram_console_close(VramGPU *vg)
 {
     VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
 
     for (uint32_t i = 0; i < base->conf.max_outputs; i++) {
-        dpy_mouse_set(base->scanout[i].con, 0, 0, false);
-        graphic_console_close(base->scanout[i].con);
+        QemuConsole *con = base->scanout[i].con;
+
+        if (!vram_on_main_loop()) {
+            graphic_console_set_hwops(con, &no_device, NULL);
+            continue;
+        }
+        dpy_mouse_set(con, 0, 0, false);
+        graphic_console_close(con);
         base->scanout[i].con = NULL;
     }
 }

@@ -71,14 +71,31 @@ bool vram_frame_layout(VramGPU *vg, uint32_t guest_format, struct vrl_layout *la
     return listed || fourcc != guest_format;
 }
 
+/* Whether @part lies inside of @to: what is written is bounded by what is there, whatever was expected. */
+static bool has_room(pixman_image_t *to, const VramDamage *part)
+{
+    return PIXMAN_FORMAT_BPP(pixman_image_get_format(to)) == 32 &&
+           (uint64_t)part->x + part->width <= (uint64_t)pixman_image_get_width(to) &&
+           (uint64_t)part->y + part->height <= (uint64_t)pixman_image_get_height(to);
+}
+
+/* Pixels of YUV formats, cut to the samples that they share. */
+static bool convert_band(VramGPU *vg, uint32_t id, const struct vrl_framebuffer *fb, pixman_image_t *to,
+                         const VramDamage *band)
+{
+    return vrl_table_convert(vg->table, id, fb, pixman_image_get_data(to), (uint32_t)pixman_image_get_stride(to),
+                             band->x, band->y, band->width, band->height);
+}
+
 /* One band of rows into the same place of @to. */
 static bool copy_band(VramGPU *vg, uint32_t id, const struct vrl_framebuffer *fb, pixman_image_t *from,
                       pixman_image_t *to, const VramDamage *band)
 {
+    if (!has_room(to, band))
+        return false;
+    vrl_table_flush(vg->table, id, fb, band->x, band->y, band->width, band->height);
     if (!from)
-        return vrl_table_convert(vg->table, id, fb, pixman_image_get_data(to),
-                                 (uint32_t)pixman_image_get_stride(to), band->x, band->y, band->width,
-                                 band->height);
+        return convert_band(vg, id, fb, to, band);
     pixman_image_composite(PIXMAN_OP_SRC, from, NULL, to, (int16_t)band->x, (int16_t)band->y, 0, 0,
                            (int16_t)band->x, (int16_t)band->y, (uint16_t)band->width, (uint16_t)band->height);
     return true;

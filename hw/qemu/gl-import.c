@@ -11,15 +11,15 @@
  * A blob that moves loses its resource there and gets a new one with its new backing; Linux does not attach
  * it to its contexts again, so we do.
  */
+#include "hw/qemu/command-copy.h"
+#include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/main-loop.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "block/aio.h"
 #include "qemu/iov.h"
-#include "qemu/main-loop.h"
-#include "system/cpus.h"
 
 /* virglrenderer.h, since version 0.9: struct virgl_renderer_resource_import_blob_args and its numbers. */
 struct import_args {
@@ -38,12 +38,13 @@ struct import_args {
 typedef struct GLBlob {
     bool imported;
     bool release_pending;
+    struct vrl_charge *charge; /* for its descriptor */
     GArray *contexts; /* uint32_t; NULL: none */
 } GLBlob;
 
 struct VramGLBlobs {
     GHashTable *by_id; /* id -> GLBlob */
-    QEMUBH *release_bh;
+    bool any_pending;
     uint64_t imports, failed, released;
     char *why; /* the last refusal */
 };
@@ -54,6 +55,7 @@ static void gl_blob_free(gpointer opaque)
 
     if (blob->contexts)
         g_array_unref(blob->contexts);
+    vrl_charge_free(blob->charge);
     g_free(blob);
 }
 
@@ -69,7 +71,6 @@ void vram_gl_blobs_free(VramGLBlobs *blobs)
 {
     if (!blobs)
         return;
-    g_clear_pointer(&blobs->release_bh, qemu_bh_delete);
     g_hash_table_unref(blobs->by_id);
     g_free(blobs->why);
     g_free(blobs);
@@ -145,6 +146,10 @@ void vram_gl_import(VramGPU *vg, uint32_t id)
     if (!vg->gl || !vrl_table_dmabuf(vg->table, id, &whole, &fd))
         return;
     vram_virgl()->force_context_0();
+    if (vram_checks_imports(vg) && vrl_table_in_vfio(vg->table, id) && !vram_gl_is_software() && !vram_gl_lets_go()) {
+        refused(vg, id, "the GPU's driver would keep VRAM that the guest takes away, and QEMU would wait for itself");
+        return;
+    }
     if (vram_checks_imports(vg) && vram_gl_is_software()) {
         refused(
             vg, id,
@@ -153,9 +158,17 @@ void vram_gl_import(VramGPU *vg, uint32_t id)
         return;
     }
     blob = find_or_add(vg, id);
-    blob->imported = import_dmabuf(vg, id, fd);
-    if (!blob->imported)
+    blob->charge = vrl_table_charge(vg->table, VRL_RESOURCE_DESCRIPTORS, 1, "a buffer in virglrenderer");
+    if (!blob->charge) {
+        refused(vg, id, "too many descriptors are open");
         return;
+    }
+    blob->imported = import_dmabuf(vg, id, fd);
+    if (!blob->imported) {
+        g_clear_pointer(&blob->charge, vrl_charge_free);
+        return;
+    }
+    vrl_table_imported_here(vg->table, id);
     vg->gl->imports++;
     for (guint i = 0; blob->contexts && i < blob->contexts->len; i++)
         vram_virgl()->attach_to_context((int)g_array_index(blob->contexts, uint32_t, i), (int)id);
@@ -169,6 +182,7 @@ static void release_now(VramGPU *vg, uint32_t id, GLBlob *blob)
     vg->gl->released++;
     vram_virgl()->force_context_0();
     vram_virgl()->unref(id);
+    g_clear_pointer(&blob->charge, vrl_charge_free);
 }
 
 void vram_gl_release_pending(VramGPU *vg)
@@ -176,19 +190,14 @@ void vram_gl_release_pending(VramGPU *vg)
     GHashTableIter iter;
     gpointer id, blob;
 
+    if (!vg->gl->any_pending)
+        return;
+    vg->gl->any_pending = false;
     g_hash_table_iter_init(&iter, vg->gl->by_id);
     while (g_hash_table_iter_next(&iter, &id, &blob)) {
         if (((GLBlob *)blob)->release_pending)
             release_now(vg, GPOINTER_TO_UINT(id), blob);
     }
-}
-
-static void release_bh(void *opaque)
-{
-    VramGPU *vg = opaque;
-
-    g_clear_pointer(&vg->gl->release_bh, qemu_bh_delete);
-    vram_gl_release_pending(vg);
 }
 
 void vram_gl_release(VramGPU *vg, uint32_t id)
@@ -197,16 +206,24 @@ void vram_gl_release(VramGPU *vg, uint32_t id)
 
     if (!blob || !blob->imported)
         return;
-    if (!qemu_in_vcpu_thread()) {
+    if (vram_on_main_loop()) {
         release_now(vg, id, blob);
         return;
     }
     /* The GL contexts are the main loop's; it comes before the guest's next command. */
     blob->release_pending = true;
-    if (!vg->gl->release_bh) {
-        vg->gl->release_bh = aio_bh_new(qemu_get_aio_context(), release_bh, vg);
-        qemu_bh_schedule(vg->gl->release_bh);
-    }
+    vg->gl->any_pending = true;
+    vram_defer(vg);
+}
+
+/* The contexts are gone in any case. What virglrenderer still has on another thread's account stays until it is
+ * released. */
+static gboolean is_released(gpointer id, gpointer opaque, gpointer unused)
+{
+    GLBlob *blob = opaque;
+
+    g_clear_pointer(&blob->contexts, g_array_unref);
+    return !blob->release_pending;
 }
 
 void vram_gl_forget(VramGPU *vg, uint32_t id)
@@ -216,7 +233,7 @@ void vram_gl_forget(VramGPU *vg, uint32_t id)
     if (id)
         g_hash_table_remove(vg->gl->by_id, GUINT_TO_POINTER(id));
     else
-        g_hash_table_remove_all(vg->gl->by_id);
+        g_hash_table_foreach_remove(vg->gl->by_id, is_released, NULL);
 }
 
 /* --- what the guest attaches */
@@ -286,7 +303,8 @@ static bool submit_cut_short(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
     iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, 0, &submit, sizeof(submit));
     if (have >= sizeof(submit) && le32_to_cpu(submit.size) <= have - sizeof(submit))
         return false;
-    vram_log_guest(vg, "SUBMIT_3D says %u bytes, the command has %zu in all", le32_to_cpu(submit.size), have);
+    vram_log_guest(vg, "SUBMIT_3D says %u bytes, the command has %zu in all; %zu are read at most",
+                   le32_to_cpu(submit.size), have, vram_copy_limit(vg));
     cmd->error = VRL_ERR_INVALID_PARAMETER;
     return true;
 }
@@ -334,6 +352,21 @@ bool vram_gl_parent_has_blob(VramGPU *vg, uint32_t id)
 
 /* --- what became of it */
 
+/* A quoted string: what stands in it may come from a library. */
+static void append_string(GString *json, const char *text)
+{
+    g_string_append_c(json, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            g_string_append_printf(json, "\\%c", *text);
+        else if ((unsigned char)*text < ' ')
+            g_string_append_printf(json, "\\u%04x", (unsigned)(unsigned char)*text);
+        else
+            g_string_append_c(json, *text);
+    }
+    g_string_append_c(json, '"');
+}
+
 char *vram_gl_stats_json(VramGPU *vg)
 {
     GString *json = g_string_new(NULL);
@@ -343,7 +376,9 @@ char *vram_gl_stats_json(VramGPU *vg)
 
     g_string_append_printf(json, "{\"imports\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"released\":%" PRIu64 ",",
                            vg->gl->imports, vg->gl->failed, vg->gl->released);
-    g_string_append_printf(json, "\"why\":\"%s\",\"imported\":[", vg->gl->why ? vg->gl->why : "");
+    g_string_append(json, "\"why\":");
+    append_string(json, vg->gl->why ? vg->gl->why : "");
+    g_string_append(json, ",\"imported\":[");
     g_hash_table_iter_init(&iter, vg->gl->by_id);
     while (g_hash_table_iter_next(&iter, &id, &blob)) {
         if (!((GLBlob *)blob)->imported)

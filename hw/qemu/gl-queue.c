@@ -12,8 +12,8 @@
  * we replace by ours.
  */
 #include "hw/qemu/gl.h"
+#include "hw/qemu/main-loop.h"
 
-#include "block/aio.h"
 #include "qemu/error-report.h"
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
@@ -36,10 +36,8 @@ bool vram_gl_start(VramGPU *vg)
     VirtIOGPUGL *gl = &vg->gl_obj;
     VirtIOGPU *g = VIRTIO_GPU(vg);
 
-    if (gl->renderer_state == RS_INITED) {
-        vram_gl_release_pending(vg);
+    if (gl->renderer_state == RS_INITED)
         return true;
-    }
     if (gl->renderer_state == RS_INIT_FAILED)
         return false;
     if (gl->renderer_state == RS_RESET)
@@ -59,7 +57,7 @@ bool vram_gl_start(VramGPU *vg)
     gl->renderer_state = RS_INITED;
     if (gl->cmdq_resume_bh) {
         qemu_bh_delete(gl->cmdq_resume_bh);
-        gl->cmdq_resume_bh = aio_bh_new(qemu_get_aio_context(), resume_bh, vg);
+        gl->cmdq_resume_bh = vram_bh_new(vg, resume_bh, false);
     }
     return true;
 }

@@ -93,7 +93,7 @@ static void vga_instance_init(Object *obj)
 
 static void wrapper_class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
-    vram_add_stats_property(klass);
+    vram_add_stats_properties(klass);
     vram_add_show_mapped_property(klass);
 }
 

@@ -2,12 +2,17 @@
  *
  * The type virtio-gpu-vram-device: QEMU's virtio-gpu-device with the blob commands taken over.
  */
+#include "hw/qemu/command-copy.h"
+#include "hw/qemu/copying.h"
+#include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/lose.h"
+#include "hw/qemu/main-loop.h"
+#include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
 
-#include "block/aio.h"
+#include "hw/boards.h"
 #include "hw/qdev-properties.h"
-#include "hw/qemu/lose.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
@@ -52,10 +57,11 @@ void vram_log_guest(VramGPU *vg, const char *format, ...)
     vrl_table_log(vg->table, VRL_LOG_GUEST, sentence);
 }
 
-static void release_consumers(void *opaque, uint32_t id, bool revoked)
+static bool release_consumers(void *opaque, uint32_t id, bool revoked)
 {
     vram_scanout_release(opaque, id, revoked);
     vram_gl_release(opaque, id);
+    return !vram_deferred_pending(opaque);
 }
 
 static const struct vrl_ops table_ops = {
@@ -66,27 +72,6 @@ static const struct vrl_ops table_ops = {
     .note = vram_trace_note,
     .log = log_sentence,
 };
-
-static void drop_all(VramGPU *vg)
-{
-    vram_queue_reset(vg);
-    vram_readers_forget(vg);
-    vram_scanout_reset(vg);
-    vrl_table_reset(vg->table);
-    vram_gl_forget(vg, 0);
-    vram_migration_forget(vg);
-    vram_migration_update(vg);
-}
-
-/* Runs on the main loop, which displays need; the parent's reset waits for it when a vCPU resets the device.
- */
-static void reset_bh(void *opaque)
-{
-    VramGPU *vg = opaque;
-
-    drop_all(vg);
-    aio_bh_call(vg->parent_reset_bh);
-}
 
 static void set_blob(VramGPU *vg, bool on)
 {
@@ -137,9 +122,17 @@ static void free_table(VramGPU *vg)
     g_clear_pointer(&vg->layouts, vrl_layouts_free);
 }
 
+/* SUBMIT_3D carries as much as the guest likes. */
+#define MAX_3D_COMMAND_BYTES (16u << 20)
+
+static bool is_3d(VramGPU *vg)
+{
+    return object_dynamic_cast(OBJECT(vg), TYPE_VIRTIO_GPU_GL) != NULL;
+}
+
 static bool make_table(VramGPU *vg, Error **errp)
 {
-    const struct vrl_limits limits = {.let_go_ms = vg->let_go_ms};
+    const struct vrl_limits limits = {.let_go_ms = vg->let_go_ms, .max_bytes_pinned = current_machine->maxram_size};
 
     if (vg->let_go_ms < 1 || vg->let_go_ms > MAX_LET_GO_MS) {
         error_setg(errp, "vramlink: let-go-ms is %u; it must be from 1 to %d", vg->let_go_ms, MAX_LET_GO_MS);
@@ -151,15 +144,90 @@ static bool make_table(VramGPU *vg, Error **errp)
     return vg->table;
 }
 
+static bool make_parts(VramGPU *vg, Error **errp)
+{
+    size_t longest;
+
+    if (!make_table(vg, errp) || !open_prime_node(vg, errp) || !parse_layouts(vg, errp))
+        return false;
+    longest = sizeof(struct virtio_gpu_resource_create_blob) +
+              (size_t)vrl_table_max_entries(vg->table) * sizeof(struct virtio_gpu_mem_entry);
+    return vram_copy_init(vg, is_3d(vg) ? MAX_3D_COMMAND_BYTES : longest, errp);
+}
+
+static void ctrl_bh(void *opaque)
+{
+    VramGPU *vg = opaque;
+
+    vram_handle_ctrl(VIRTIO_DEVICE(vg), VIRTIO_GPU(vg)->ctrl_vq);
+}
+
+static void cursor_bh(void *opaque)
+{
+    vram_handle_cursor(opaque);
+}
+
+static void replace_bh(QEMUBH **bh, QEMUBH *ours)
+{
+    qemu_bh_delete(*bh);
+    *bh = ours;
+}
+
+static void run_state_changed(void *opaque, bool running, RunState state)
+{
+    vram_queue_run_state(opaque, running);
+}
+
+/* What this host does not let us know. */
+static void look_around(VramGPU *vg)
+{
+    if (!vrl_can_count_references())
+        vrl_table_warn(vg->table,
+                       "/proc/self/fdinfo cannot be read (AppArmor?): who holds a buffer is not known, displays are "
+                       "asked instead when memory goes away");
+    vram_iommu_look(vg->iommu);
+}
+
+/* The address space comes with the bus, after realize(). */
+static void look_around_bh(void *opaque)
+{
+    VramGPU *vg = opaque;
+
+    if (DEVICE(vg)->realized && vg->table)
+        look_around(vg);
+    object_unref(OBJECT(vg));
+}
+
+static void start(VramGPU *vg)
+{
+    VirtIOGPU *g = VIRTIO_GPU(vg);
+
+    replace_bh(&g->ctrl_bh, vram_bh_new(vg, ctrl_bh, true));
+    replace_bh(&g->cursor_bh, vram_bh_new(vg, cursor_bh, true));
+    vg->copying_bh = vram_bh_new(vg, vram_copying_go_on, true);
+    vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
+    vg->deferred = vram_deferred_new(vg);
+    vg->stalled = vram_stalled_new(vg);
+    vram_readers_new(vg);
+    vg->regions = vram_regions_new(vg);
+    vg->iommu = vram_iommu_new(vg);
+    vg->run_handler = qemu_add_vm_change_state_handler(run_state_changed, vg);
+    vram_lose_add(vg);
+    vram_watch_machine_resets();
+    vram_turn_watch();
+    vram_console_hook(vg);
+    if (is_3d(vg))
+        vg->gl = vram_gl_blobs_new();
+    object_ref(OBJECT(vg));
+    vram_bh_once(look_around_bh, vg);
+}
+
 static void realize(DeviceState *dev, Error **errp)
 {
     ERRP_GUARD();
     VramGPU *vg = VRAM_GPU(dev);
-    VirtIOGPU *g = VIRTIO_GPU(dev);
 
-    if (!make_table(vg, errp))
-        return;
-    if (!open_prime_node(vg, errp) || !parse_layouts(vg, errp)) {
+    if (!make_parts(vg, errp)) {
         free_table(vg);
         return;
     }
@@ -168,75 +236,47 @@ static void realize(DeviceState *dev, Error **errp)
     VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->realize(dev, errp);
     set_blob(vg, true);
     if (*errp) {
+        vram_copy_finish(vg);
         free_table(vg);
         return;
     }
-    vg->parent_reset_bh = g->reset_bh;
-    g->reset_bh = qemu_bh_new(reset_bh, vg);
-    vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
-    vram_readers_new(vg);
-    vg->regions = vram_regions_new(vg);
-    vg->iommu = vram_iommu_new(vg);
-    vram_lose_add(vg);
-    vram_watch_machine_resets();
-    vram_turn_watch();
-    vram_console_hook(vg);
-    if (object_dynamic_cast(OBJECT(dev), TYPE_VIRTIO_GPU_GL))
-        vg->gl = vram_gl_blobs_new();
+    start(vg);
+}
+
+/* On a vCPU's thread displays of this process are left to the main loop, and with them the consoles and the table. */
+static void end_displays(VramGPU *vg)
+{
+    if (vram_on_main_loop()) {
+        vram_deferred_run(vg);
+        if (!vg->gl) /* the 3D device cannot be unplugged, as QEMU's own; its GL contexts are the consoles' */
+            vram_console_close(vg);
+        g_clear_pointer(&vg->deferred, vram_deferred_free);
+        g_clear_pointer(&vg->table, vrl_table_free);
+        return;
+    }
+    vram_console_close(vg);
+    vram_defer_end(vg);
 }
 
 static void unrealize(DeviceState *dev)
 {
     VramGPU *vg = VRAM_GPU(dev);
 
+    vram_reset(VIRTIO_DEVICE(dev)); /* the parent forgets 2D resources on unplug */
+    vrl_table_end_lingering(vg->table);
     vram_lose_remove(vg);
-    drop_all(vg);
-    aio_bh_call(vg->parent_reset_bh); /* 2D resources; the parent forgets them on unplug */
-    if (!vg->gl) /* the 3D device cannot be unplugged, as QEMU's own; its GL contexts are the consoles' */
-        vram_console_close(vg);
-    g_clear_pointer(&vg->gl, vram_gl_blobs_free);
+    qemu_del_vm_change_state_handler(vg->run_handler);
     g_clear_pointer(&vg->iommu, vram_iommu_free);
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
+    g_clear_pointer(&vg->stalled, vram_stalled_free);
+    g_clear_pointer(&vg->copying_bh, qemu_bh_delete);
     vram_readers_free(vg);
-    free_table(vg);
-    g_clear_pointer(&vg->parent_reset_bh, qemu_bh_delete);
+    end_displays(vg);
+    g_clear_pointer(&vg->gl, vram_gl_blobs_free);
+    g_clear_pointer(&vg->layouts, vrl_layouts_free);
+    vram_copy_finish(vg);
     VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->unrealize(dev);
-}
-
-static char *get_stats(Object *obj, Error **errp)
-{
-    ObjectClass *klass = object_get_class(obj);
-    VramGPU *vg;
-    char *json, *text;
-
-    if (object_class_dynamic_cast(klass, TYPE_VRAM_ANY_GPU))
-        vg = VRAM_GPU(obj);
-    else
-        vg = VRAM_GPU(object_resolve_path_component(obj, "virtio-backend"));
-    if (!vg->table)
-        return g_strdup("{}");
-    json = vrl_table_stats_json(vg->table);
-    if (!json) {
-        error_setg(errp, "no memory for the statistics");
-        return NULL;
-    }
-    if (vg->gl) {
-        g_autofree char *gl = vram_gl_stats_json(vg);
-
-        text = g_strdup_printf("%.*s,\"virgl\":%s}", (int)(strrchr(json, '}') - json), json, gl);
-    } else {
-        text = g_strdup(json);
-    }
-    free(json);
-    return text;
-}
-
-void vram_add_stats_property(ObjectClass *klass)
-{
-    object_class_property_add_str(klass, VRAM_STATS_PROPERTY, get_stats, NULL);
-    object_class_property_set_description(klass, VRAM_STATS_PROPERTY,
-                                          "what vramlink does for each blob, and why, as JSON");
 }
 
 static const Property properties[] = {
@@ -254,7 +294,6 @@ void vram_gpu_instance_init(Object *obj)
     vg->prime_node = g_strdup("auto");
     vg->layouts_text = g_strdup("");
     QTAILQ_INIT(&vg->held);
-    QTAILQ_INIT(&vg->waiting);
 }
 
 void vram_gpu_class_init(ObjectClass *klass)
@@ -265,6 +304,7 @@ void vram_gpu_class_init(ObjectClass *klass)
 
     vdc->realize = realize;
     vdc->unrealize = unrealize;
+    vdc->reset = vram_reset;
     vgc->handle_ctrl = vram_handle_ctrl;
     vgc->process_cmd = vram_process_cmd;
     vgc->update_cursor_data = vram_update_cursor_data;
@@ -288,7 +328,7 @@ void vram_gpu_class_init(ObjectClass *klass)
                                           "milliseconds that displays have to let go of buffers whose memory "
                                           "goes away, before they are cut off");
     dc->desc = "virtio-gpu whose blobs may lie in a passthrough GPU's VRAM";
-    vram_add_stats_property(klass);
+    vram_add_stats_properties(klass);
     vram_add_show_mapped_property(klass);
 }
 

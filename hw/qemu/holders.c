@@ -3,7 +3,7 @@
 
 #include "qemu/osdep.h"
 
-#define LOOK_LIMIT_US (100 * G_TIME_SPAN_MILLISECOND)
+#define LOOK_LIMIT_US (50 * G_TIME_SPAN_MILLISECOND)
 #define MAX_NAMED 8
 
 /* The file's inode when it is a dma-buf (drivers/dma-buf/dma-buf.c, dma_buf_show_fdinfo()), else 0: inode
@@ -42,14 +42,19 @@ static unsigned beyond_our_own(pid_t pid, unsigned count, size_t nr_inodes)
     return count > nr_inodes ? count - (unsigned)nr_inodes : 0;
 }
 
-unsigned vram_holders_count(pid_t pid, const uint64_t *inodes, size_t nr_inodes)
+int64_t vram_holders_deadline(void)
+{
+    return g_get_monotonic_time() + LOOK_LIMIT_US;
+}
+
+unsigned vram_holders_count(pid_t pid, const uint64_t *inodes, size_t nr_inodes, int64_t end)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/fdinfo", (int)pid);
     g_autoptr(GDir) files = pid > 0 ? g_dir_open(path, 0, NULL) : NULL;
     const char *fd;
     unsigned count = 0;
 
-    while (files && (fd = g_dir_read_name(files)))
+    while (files && g_get_monotonic_time() < end && (fd = g_dir_read_name(files)))
         count += is_one_of(dmabuf_inode(path, fd), inodes, nr_inodes);
     return beyond_our_own(pid, count, nr_inodes);
 }
@@ -67,7 +72,7 @@ static void name(GString *clause, pid_t pid, unsigned count)
 
 char *vram_holders_describe(const uint64_t *inodes, size_t nr_inodes)
 {
-    const int64_t end = g_get_monotonic_time() + LOOK_LIMIT_US;
+    const int64_t end = vram_holders_deadline();
     GString *clause = g_string_new(NULL);
     g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
     const char *entry = NULL;
@@ -75,11 +80,11 @@ char *vram_holders_describe(const uint64_t *inodes, size_t nr_inodes)
 
     while (processes && (entry = g_dir_read_name(processes))) {
         pid_t pid = (pid_t)atoi(entry);
-        unsigned count = vram_holders_count(pid, inodes, nr_inodes);
+        unsigned count = vram_holders_count(pid, inodes, nr_inodes, end);
 
         if (count && ++named <= MAX_NAMED)
             name(clause, pid, count);
-        if (named > MAX_NAMED || g_get_monotonic_time() > end)
+        if (named > MAX_NAMED || g_get_monotonic_time() >= end)
             break;
     }
     if (!named)

@@ -10,7 +10,6 @@
 
 #include "exec/memory.h"
 #include "qapi/error.h"
-#include "qemu/error-report.h"
 
 /* A stretch of the device's address space that an IOMMU translates. */
 typedef struct Stretch {
@@ -38,6 +37,22 @@ static void unmapped(IOMMUNotifier *notifier, IOMMUTLBEntry *entry)
     vram_regions_revoke_addresses(stretch->iommu->vg, first, first + entry->addr_mask);
 }
 
+/* QEMU's amd-iommu takes notifiers of unmaps and calls none (QEMU: hw/i386/amd_iommu.c). */
+static bool never_tells(MemoryRegion *mr)
+{
+    return object_dynamic_cast(OBJECT(mr), "amd-iommu-iommu-memory-region") != NULL;
+}
+
+static void warn(VramGPU *vg, const char *why)
+{
+    g_autofree char *sentence =
+        g_strdup_printf("the guest's IOMMU does not tell of its unmaps (%s): a buffer keeps its memory until the "
+                        "guest detaches it",
+                        why);
+
+    vrl_table_warn(vg->table, sentence);
+}
+
 static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 {
     VramIommu *iommu = container_of(listener, VramIommu, listener);
@@ -58,13 +73,9 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
         section->offset_within_region + last,
         memory_region_iommu_attrs_to_index(IOMMU_MEMORY_REGION(section->mr), MEMTXATTRS_UNSPECIFIED));
     stretch->notified = memory_region_register_iommu_notifier(section->mr, &stretch->notifier, &err) == 0;
-    if (!stretch->notified) {
-        warn_report(
-            "vramlink: %s: the IOMMU tells nobody about its unmaps (%s): a blob keeps its memory until the "
-            "guest detaches it",
-            vram_user_id(iommu->vg), error_get_pretty(err));
-        error_free(err);
-    }
+    if (!stretch->notified || never_tells(section->mr))
+        warn(iommu->vg, err ? error_get_pretty(err) : object_get_typename(OBJECT(section->mr)));
+    error_free(err);
     QLIST_INSERT_HEAD(&iommu->stretches, stretch, next);
 }
 
@@ -86,18 +97,24 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
     }
 }
 
-bool vram_iommu_answers(VramIommu *iommu, hwaddr address)
+void vram_iommu_look(VramIommu *iommu)
 {
     AddressSpace *as = VIRTIO_DEVICE(iommu->vg)->dma_as;
-    const Stretch *stretch;
 
     /* The device learns its address space after it has been realized. */
-    if (iommu->as != as) {
-        if (iommu->as)
-            memory_listener_unregister(&iommu->listener);
-        iommu->as = as;
-        memory_listener_register(&iommu->listener, as);
-    }
+    if (iommu->as == as)
+        return;
+    if (iommu->as)
+        memory_listener_unregister(&iommu->listener);
+    iommu->as = as;
+    memory_listener_register(&iommu->listener, as);
+}
+
+bool vram_iommu_answers(VramIommu *iommu, hwaddr address)
+{
+    const Stretch *stretch;
+
+    vram_iommu_look(iommu);
     QLIST_FOREACH(stretch, &iommu->stretches, next)
     {
         if (address >= stretch->first && address <= stretch->last)

@@ -24,7 +24,7 @@ static void instance_init(Object *obj)
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
     DEVICE_CLASS(klass)->hotpluggable = true;
-    vram_add_stats_property(klass);
+    vram_add_stats_properties(klass);
     vram_add_show_mapped_property(klass);
 }
 

@@ -8,8 +8,16 @@
  * drivers/gpu/drm/virtio/virtgpu_object.c), so that answer must not depend on any consumer. A consumer that
  * keeps a frame for longer than FLUSH_TIMEOUT_MS loses its hold on the guest's pace: flushes are answered and
  * flips are shown without it, until it lets go of a frame in time again.
+ *
+ * Commands are carried out for a slice of time (slice.h); what the guest adds meanwhile waits for the main loop's
+ * next turn.
  */
+#include "hw/qemu/command-copy.h"
+#include "hw/qemu/copying.h"
+#include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/slice.h"
+#include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
 
 #define FLUSH_TIMEOUT_MS 500
@@ -65,7 +73,7 @@ static void next_frame(VramGPU *vg)
     vg->held_for_flip = 0;
     answer_held(vg, vg->held_count - MIN(held_for_flip, vg->held_count));
     vram_scanout_flip(vg);
-    if (!VIRTIO_GPU_BASE(vg)->renderer_blocked)
+    if (!vram_flush_must_wait(vg))
         answer_held(vg, vg->held_count);
     else if (vg->held_count)
         vram_flush_timer_arm(vg);
@@ -85,13 +93,23 @@ static bool waits_for_gl(const VramGPU *vg)
 
 bool vram_flush_must_wait(const VramGPU *vg)
 {
-    return vg->read_due || waits_for_gl(vg);
+    return !vg->stopped && (vg->read_due || vram_copying_any(vg) || waits_for_gl(vg));
 }
 
-void vram_reads_done(VramGPU *vg)
+void vram_queue_go_on(VramGPU *vg)
 {
-    if (!waits_for_gl(vg))
+    if (!vram_flush_must_wait(vg))
         next_frame(vg);
+}
+
+void vram_queue_run_state(VramGPU *vg, bool running)
+{
+    vg->stopped = !running;
+    if (running)
+        return;
+    /* The state that is saved next has no place for them. */
+    vg->held_for_flip = 0;
+    answer_held(vg, vg->held_count);
 }
 
 void vram_gl_flushed(VirtIOGPUBase *base)
@@ -102,18 +120,23 @@ void vram_gl_flushed(VirtIOGPUBase *base)
         vg->unpaced = false;
         vrl_table_log(vg->table, VRL_LOG_INFO, "the display consumer keeps up again: flushes wait for it");
     }
-    if (!vg->read_due)
+    vram_flips_read(vg);
+    if (!vg->read_due && !vram_copying_any(vg))
         next_frame(vg);
 }
 
 void vram_flush_timeout(void *opaque)
 {
     VramGPU *vg = opaque;
+    bool displays = vg->read_due || VIRTIO_GPU_BASE(vg)->renderer_blocked;
 
     vram_readers_forget(vg);
     vg->unpaced = VIRTIO_GPU_BASE(vg)->renderer_blocked;
     vrl_table_log(vg->table, VRL_LOG_HOST,
-                  "a display consumer has kept a frame for 500 ms: the guest no longer waits for it");
+                  displays ? "a display consumer has kept a frame for 500 ms: the guest no longer waits for it"
+                           : "a frame has not been copied in 500 ms: the guest no longer waits for it");
+    if (vg->unpaced)
+        vram_stalled_watch(vg);
     next_frame(vg);
 }
 
@@ -129,53 +152,77 @@ static bool run(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         g_free(cmd);
     } else if (vg->wait == VRAM_WAITS_SUSPENDED) {
         return false;
-    } else if (vg->wait == VRAM_WAITS_FENCE) {
-        wait_for_fence(g, cmd);
     } else {
-        hold_answer(vg, cmd);
+        vram_copy_drop(vg, &cmd->elem);
+        if (vg->wait == VRAM_WAITS_FENCE)
+            wait_for_fence(g, cmd);
+        else
+            hold_answer(vg, cmd);
     }
     return true;
 }
 
-/* Carries out what waits, up to a command that is suspended. */
-static void run_waiting(VramGPU *vg)
+static void run_or_suspend(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
+{
+    if (run(vg, cmd))
+        return;
+    vg->suspended = cmd;
+    vg->suspended_copy = vram_copy_save(vg, &cmd->elem);
+}
+
+/* Nothing may overtake a suspended command, so nothing is taken from the ring meanwhile. */
+static void run_ring(VramGPU *vg, VirtQueue *vq)
 {
     struct virtio_gpu_ctrl_command *cmd;
 
-    while ((cmd = QTAILQ_FIRST(&vg->waiting))) {
-        QTAILQ_REMOVE(&vg->waiting, cmd, next);
-        if (run(vg, cmd))
-            continue;
-        QTAILQ_INSERT_HEAD(&vg->waiting, cmd, next);
-        break;
+    while (!vg->suspended) {
+        if (vram_slice_over(vg->slice_end)) {
+            qemu_bh_schedule(VIRTIO_GPU(vg)->ctrl_bh);
+            break;
+        }
+        cmd = vram_copy_pop(vg, vq, sizeof(*cmd));
+        if (!cmd)
+            break;
+        cmd->vq = vq;
+        cmd->error = 0;
+        cmd->finished = false;
+        run_or_suspend(vg, cmd);
     }
+    vram_gl_poll(vg);
 }
 
 void vram_queue_resume(VramGPU *vg)
 {
-    run_waiting(vg);
-    if (!vram_flush_must_wait(vg))
-        next_frame(vg);
-    vram_gl_poll(vg);
+    struct virtio_gpu_ctrl_command *cmd = g_steal_pointer(&vg->suspended);
+
+    vram_deferred_run(vg);
+    vg->slice_end = vram_slice_begin();
+    if (cmd) {
+        vram_copy_restore(vg, &cmd->elem, g_steal_pointer(&vg->suspended_copy));
+        run_or_suspend(vg, cmd);
+    }
+    run_ring(vg, VIRTIO_GPU(vg)->ctrl_vq);
+    vram_queue_go_on(vg);
 }
 
-#define DROP_COMMANDS(queue)                                                                                 \
-    do {                                                                                                     \
-        struct virtio_gpu_ctrl_command *cmd_;                                                                \
-                                                                                                             \
-        while ((cmd_ = QTAILQ_FIRST(queue))) {                                                               \
-            QTAILQ_REMOVE(queue, cmd_, next);                                                                \
-            virtqueue_detach_element(cmd_->vq, &cmd_->elem, 0);                                              \
-            g_free(cmd_);                                                                                    \
-        }                                                                                                    \
-    } while (0)
+static void drop(struct virtio_gpu_ctrl_command *cmd)
+{
+    virtqueue_detach_element(cmd->vq, &cmd->elem, 0);
+    g_free(cmd);
+}
 
 void vram_queue_reset(VramGPU *vg)
 {
-    /* NOLINTBEGIN(clang-analyzer-unix.Malloc): does not see that the list's head moves on */
-    DROP_COMMANDS(&vg->held);
-    DROP_COMMANDS(&vg->waiting);
-    /* NOLINTEND(clang-analyzer-unix.Malloc) */
+    struct virtio_gpu_ctrl_command *cmd, *following;
+
+    QTAILQ_FOREACH_SAFE(cmd, &vg->held, next, following)
+    {
+        QTAILQ_REMOVE(&vg->held, cmd, next);
+        drop(cmd);
+    }
+    if (vg->suspended)
+        drop(g_steal_pointer(&vg->suspended));
+    g_clear_pointer(&vg->suspended_copy, g_bytes_unref);
     timer_del(vg->flush_timer); /* nothing waits for a consumer any more */
     vg->held_count = 0;
     vg->held_for_flip = 0;
@@ -185,16 +232,10 @@ void vram_queue_reset(VramGPU *vg)
 void vram_handle_ctrl(VirtIODevice *vdev, VirtQueue *vq)
 {
     VramGPU *vg = VRAM_GPU(vdev);
-    struct virtio_gpu_ctrl_command *cmd;
 
+    vram_deferred_run(vg);
     if (!virtio_queue_ready(vq) || (vg->gl && !vram_gl_start(vg)))
         return;
-    while ((cmd = virtqueue_pop(vq, sizeof(*cmd)))) {
-        cmd->vq = vq;
-        cmd->error = 0;
-        cmd->finished = false;
-        if (!QTAILQ_EMPTY(&vg->waiting) || !run(vg, cmd))
-            QTAILQ_INSERT_TAIL(&vg->waiting, cmd, next);
-    }
-    vram_gl_poll(vg);
+    vg->slice_end = vram_slice_begin();
+    run_ring(vg, vq);
 }

@@ -14,7 +14,7 @@
  *
  * Thread: main loop.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/deferred.h"
 
 /* 60 frames a second are read as they come. */
 #define READ_INTERVAL_MS 16
@@ -163,18 +163,35 @@ static void read_all(void *opaque)
     VramRead all = VRAM_READ_NOBODY;
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
 
+    vram_deferred_run(vg);
+    if (!vram_send_unsent(vg))
+        all = VRAM_READ_BUSY;
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         if (vg->scanout[i].showing == VRAM_SHOWING_SURFACE)
             all = MAX(all, read_console(vg->parent_obj.parent_obj.scanout[i].con));
     }
     if (all == VRAM_READ_BUSY) {
-        read_later(vg, now + RETRY_MS);
+        timer_mod(vg->read_timer, now + RETRY_MS);
         return;
     }
     if (all == VRAM_READ_DONE)
         vg->last_read = now;
     vg->read_due = false;
-    vram_reads_done(vg);
+    vram_queue_go_on(vg);
+}
+
+void vram_readers_hold(VramGPU *vg)
+{
+    read_later(vg, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + RETRY_MS);
+}
+
+static bool any_unsent(const VramGPU *vg)
+{
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+        if (vg->scanout[i].unsent.width)
+            return true;
+    }
+    return false;
 }
 
 void vram_readers_new(VramGPU *vg)
@@ -184,7 +201,8 @@ void vram_readers_new(VramGPU *vg)
 
 void vram_readers_forget(VramGPU *vg)
 {
-    timer_del(vg->read_timer);
+    if (!any_unsent(vg))
+        timer_del(vg->read_timer);
     vg->read_due = false;
 }
 

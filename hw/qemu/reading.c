@@ -8,11 +8,8 @@
  * (QEMU: graphic_hw_update() in vnc_refresh(), qemu_spice_display_refresh(), gd_refresh(), screendump): from
  * there on to the end of the main loop's turn. Where others read, all of the turn is (turn.c).
  */
-#include "hw/qemu/vram-gpu.h"
-
-#include "block/aio.h"
 #include "hw/qemu/lose.h"
-#include "qemu/main-loop.h"
+#include "hw/qemu/main-loop.h"
 
 static bool turn_pending;
 
@@ -29,7 +26,7 @@ void vram_reading_begin(void)
 /* Later: whoever reads now has the view in hand. */
 static void sweep_soon(void)
 {
-    aio_bh_schedule_oneshot(qemu_get_aio_context(), sweep, NULL);
+    vram_bh_once(sweep, NULL);
 }
 
 void vram_reading_end(void)
@@ -56,5 +53,5 @@ void vram_reading_turn(void)
         return;
     turn_pending = true;
     vram_reading_begin();
-    aio_bh_schedule_oneshot(qemu_get_aio_context(), end_turn, NULL);
+    vram_bh_once(end_turn, NULL);
 }

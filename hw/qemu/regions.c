@@ -7,15 +7,15 @@
  * bounce buffer. No reference on a memory region outlives a translation: a guest that never lets go of a blob
  * must not keep an unplugged device open. Instead a listener on the guest's physical memory revokes the blobs
  * of a region in the same transaction that takes it away or moves it, while its fd and its host pointer are
- * still good.
+ * still good. Parts of RAM that the guest gives back (virtio-mem) are revoked before QEMU discards them.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/deferred.h"
+#include "hw/qemu/main-loop.h"
 
 #include "exec/address-spaces.h"
 #include "exec/memory-internal.h"
 #include "exec/memory.h"
 #include "exec/ramblock.h"
-#include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 
 /* A memory region of QEMU's that translation has met, and its place in the region that the heart knows. */
@@ -27,6 +27,9 @@ typedef struct Memory {
     bool stale;       /* the running transaction took a piece of it away */
     struct vrl_region region;
     char *name;
+    VramRegions *regions;
+    RamDiscardManager *discards; /* NULL: all of it is always there */
+    RamDiscardListener discard_listener;
 } Memory;
 
 /* Device addresses behind which one memory region answers by itself. */
@@ -58,6 +61,8 @@ static void memory_free(gpointer opaque)
 {
     Memory *memory = opaque;
 
+    if (memory->discards)
+        ram_discard_manager_unregister_listener(memory->discards, &memory->discard_listener);
     g_free(memory->name);
     g_free(memory);
 }
@@ -123,12 +128,53 @@ static void describe_ram(Memory *memory)
     memory->name = g_strdup_printf("RAM %s", memory_region_name(mr));
 }
 
+/* The guest has given a part of it back, and QEMU is about to discard it. */
+static void discarded(RamDiscardListener *listener, MemoryRegionSection *section)
+{
+    const Memory *memory = container_of(listener, Memory, discard_listener);
+    const uint64_t first = memory->offset + section->offset_within_region;
+
+    vram_regions_revoke_range(memory->regions->vg, memory->region.id, first,
+                              first + int128_get64(section->size) - 1);
+}
+
+static int populated(RamDiscardListener *listener, MemoryRegionSection *section)
+{
+    return 0;
+}
+
+static void listen_to_discards(Memory *memory)
+{
+    MemoryRegionSection all = {
+        .mr = memory->mr,
+        .size = int128_make64(memory_region_size(memory->mr)),
+    };
+
+    memory->discards = memory_region_get_ram_discard_manager(memory->mr);
+    if (!memory->discards)
+        return;
+    ram_discard_listener_init(&memory->discard_listener, populated, discarded, true);
+    ram_discard_manager_register_listener(memory->discards, &memory->discard_listener, &all);
+}
+
+static bool is_there(const Memory *memory, hwaddr offset, uint64_t length)
+{
+    const MemoryRegionSection section = {
+        .mr = memory->mr,
+        .offset_within_region = offset,
+        .size = int128_make64(length),
+    };
+
+    return !memory->discards || ram_discard_manager_is_populated(memory->discards, &section);
+}
+
 static Memory *memory_new(VramRegions *regions, MemoryRegion *mr)
 {
     Memory *memory = g_new0(Memory, 1);
     struct find_base place = guest_base(mr);
 
     memory->mr = mr;
+    memory->regions = regions;
     memory->base = place.base;
     memory->mapped = place.found;
     if (vram_vfio_describe(mr, &memory->region, &memory->offset, &memory->name)) {
@@ -140,6 +186,7 @@ static Memory *memory_new(VramRegions *regions, MemoryRegion *mr)
     if (!memory->region.id)
         memory->region.id = new_region_id();
     memory->region.name = memory->name;
+    listen_to_discards(memory);
     g_hash_table_insert(regions->memories, mr, memory);
     return memory;
 }
@@ -218,9 +265,14 @@ enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uin
     if (!memory_region_is_ram(mr))
         return mr->ops == &unassigned_mem_ops ? VRL_TRANSLATE_UNMAPPED : VRL_TRANSLATE_NOT_RAM;
     memory = memory_of(regions, mr);
+    if (memory->discards) { /* what is there changes: nothing of it is remembered */
+        len = MIN(len, length);
+        if (!is_there(memory, xlat, len))
+            return VRL_TRANSLATE_UNMAPPED;
+    }
     *piece = (struct vrl_piece){
         .region = &memory->region, .offset = memory->offset + xlat, .length = len, .iommu = iommu};
-    if (!iommu) {
+    if (!iommu && !memory->discards) {
         remember_stretch(regions, as, memory, gpa, piece);
         translate_known(regions, gpa, piece);
     }
@@ -292,8 +344,18 @@ static void after_revocation(VramGPU *vg, uint32_t revoked)
     if (!revoked)
         return;
     vram_migration_update(vg);
+    vram_pinned_update(vg);
     object_ref(OBJECT(vg));
-    aio_bh_schedule_oneshot(qemu_get_aio_context(), tell_guest, vg);
+    vram_bh_once(tell_guest, vg);
+}
+
+static void keep_for_displays(gpointer key, gpointer value, gpointer opaque)
+{
+    VramRegions *regions = opaque;
+    Memory *memory = value;
+
+    if (memory->stale && !still_there(memory))
+        vram_defer_region(regions->vg, memory->mr);
 }
 
 static void commit(MemoryListener *listener)
@@ -307,6 +369,8 @@ static void commit(MemoryListener *listener)
     regions->any_stale = false;
     regions->last = NULL;
     regions->known = (Stretch){0};
+    if (!vram_on_main_loop())
+        g_hash_table_foreach(regions->memories, keep_for_displays, regions);
     while ((id = next_gone_region(regions))) {
         revoked +=
             vrl_table_revoke_region(regions->vg->table, id, "the memory left the guest's address space");
@@ -320,6 +384,12 @@ void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last)
     after_revocation(
         vg, vrl_table_revoke_addresses(vg->table, first, last,
                                        "the guest's IOMMU no longer maps the memory for the device"));
+}
+
+void vram_regions_revoke_range(VramGPU *vg, uint64_t region_id, uint64_t first, uint64_t last)
+{
+    after_revocation(vg, vrl_table_revoke_range(vg->table, region_id, first, last,
+                                                "the guest has given the memory back"));
 }
 
 uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)

@@ -3,6 +3,7 @@
  * Scanouts: which blob the guest has bound to which output, and what follows from its commands. How it gets
  * to the displays is show.c's.
  */
+#include "hw/qemu/copying.h"
 #include "hw/qemu/trace.h"
 
 /* QEMU's virtio-gpu refuses scanouts below 16 pixels; above 16,384 its damage rectangles and D-Bus numbers
@@ -51,14 +52,19 @@ static void forget_binding(VramGPU *vg, uint32_t scanout_id)
     VramScanout *s = &vg->scanout[scanout_id];
 
     for (unsigned i = 0; i < VRAM_KNOWN_BUFFERS; i++)
-        vram_buffer_drop(console(vg, scanout_id), &s->known[i]);
-    *s = (VramScanout){.console_width = s->console_width, .console_height = s->console_height};
+        vram_buffer_drop(vg, console(vg, scanout_id), &s->known[i]);
+    s->id = 0;
+    s->fb = (struct vrl_framebuffer){0};
+    s->format = 0;
+    s->guest_format = s->x = s->y = 0;
+    s->converted = s->flip_pending = s->flush_pending = false;
 }
 
 void vram_scanout_disable(VramGPU *vg, uint32_t scanout_id)
 {
     if (!vg->scanout[scanout_id].id)
         return;
+    vram_copying_cancel(vg, scanout_id);
     vram_let_go(vg, scanout_id);
     forget_binding(vg, scanout_id);
     tell_parent(vg, scanout_id, 0, 0, 0);
@@ -206,13 +212,15 @@ void vram_scanout_release(void *opaque, uint32_t id, bool revoked)
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         VramScanout *s = &vg->scanout[i];
 
+        if (s->id == id) {
+            vram_copying_cancel(vg, i);
+            s->flip_pending = s->flush_pending = false;
+        }
         if (s->shown == id)
             vram_let_go(vg, i);
-        if (s->id == id)
-            s->flip_pending = s->flush_pending = false;
         for (unsigned k = 0; k < VRAM_KNOWN_BUFFERS; k++) {
             if (s->known[k].id == id)
-                vram_buffer_drop(console(vg, i), &s->known[k]);
+                vram_buffer_drop(vg, console(vg, i), &s->known[k]);
         }
     }
 }
@@ -283,7 +291,7 @@ void vram_scanout_flush(VramGPU *vg, uint32_t id, const struct virtio_gpu_rect *
 
         if (s->id != id || !damage_of(s, rect, &d))
             continue;
-        if (s->flip_pending)
+        if (s->flip_pending || vram_copying_flips(vg, i))
             s->flush_pending = true;
         else if (s->shown == id)
             vram_present(vg, i, &d);

@@ -7,29 +7,24 @@
  * and what the display receives is a dma-buf of that texture, which it can map. Set at any time; what is on
  * the screen is shown again.
  */
-#include "hw/qemu/vram-gpu.h"
-
-static VramGPU *gpu_of(Object *obj)
-{
-    if (object_class_dynamic_cast(object_get_class(obj), TYPE_VRAM_ANY_GPU))
-        return VRAM_GPU(obj);
-    return VRAM_GPU(object_resolve_path_component(obj, "virtio-backend"));
-}
+#include "hw/qemu/deferred.h"
 
 static bool get_show_mapped(Object *obj, Error **errp)
 {
-    return gpu_of(obj)->show_mapped;
+    return vram_gpu_of(obj)->show_mapped;
 }
 
 static void set_show_mapped(Object *obj, bool on, Error **errp)
 {
-    VramGPU *vg = gpu_of(obj);
+    VramGPU *vg = vram_gpu_of(obj);
 
     if (vg->show_mapped == on)
         return;
     vg->show_mapped = on;
     if (!vg->table)
         return; /* not realized: nothing is shown yet */
+    vram_deferred_run(vg);
+    vg->slice_end = 0; /* what takes long is left to the next turns */
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         if (vrl_table_is_backed(vg->table, vg->scanout[i].id))
             vram_scanout_restore(vg, vg->scanout[i].id);

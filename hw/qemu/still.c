@@ -11,7 +11,8 @@
  * A display in another process gets the still as a dma-buf, by whose name it knows that everything before it
  * is to be let go of; any other gets a surface.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/copying.h"
+#include "hw/qemu/surface.h"
 
 #include <drm_fourcc.h>
 
@@ -42,18 +43,24 @@ static bool keep_as_surface(VramGPU *vg, uint32_t scanout_id, const VramFrame *f
     VramScanout *s = &vg->scanout[scanout_id];
     QemuConsole *con = vg->parent_obj.parent_obj.scanout[scanout_id].con;
     const VramDamage all = {0, 0, frame->fb.width, frame->fb.height};
-    DisplaySurface *surface = qemu_create_displaysurface((int)all.width, (int)all.height);
+    struct vrl_charge *charge = NULL;
+    DisplaySurface *surface = vram_surface_new(vg, all.width, all.height, "a still", &charge);
 
+    if (!surface)
+        return false;
     if (!vram_frame_copy(vg, s->shown, &frame->fb, frame->format, surface->image, &all, deadline)) {
         qemu_free_displaysurface(surface);
+        vrl_charge_free(charge);
         return false;
     }
     if (s->current)
-        vram_buffer_settle(con, s->current);
+        vram_buffer_settle(con, s->current->dmabuf);
     if (s->showing == VRAM_SHOWING_DMABUF)
         dpy_gl_scanout_disable(con);
     dpy_gfx_replace_surface(con, surface);
     becomes_still(s);
+    vrl_charge_free(s->surface_charge);
+    s->surface_charge = charge;
     dpy_gfx_update(con, 0, 0, (int)all.width, (int)all.height);
     return true;
 }
@@ -96,6 +103,7 @@ static bool take(VramGPU *vg, uint32_t scanout_id, int64_t deadline)
     QemuConsole *con = vg->parent_obj.parent_obj.scanout[scanout_id].con;
     VramFrame frame = {s->fb, s->format};
 
+    vram_copying_cancel(vg, scanout_id);
     if (s->showing == VRAM_SHOWING_SURFACE && s->converted) {
         becomes_still(s); /* the display has pixels of its own already */
         return true;

@@ -26,7 +26,7 @@ static void instance_init(Object *obj)
 
 static void class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
 {
-    vram_add_stats_property(klass);
+    vram_add_stats_properties(klass);
     vram_add_show_mapped_property(klass);
 }
 

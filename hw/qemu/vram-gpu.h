@@ -2,9 +2,9 @@
  *
  * virtio-gpu-vram-device: a virtio-gpu whose blob resources may lie in a passthrough GPU's VRAM.
  *
- * Inside of the room hw/qemu. Thread: everything runs with the big lock held, on the main loop, except
- * vram_regions_* and what they call, which also run on a vCPU's thread (with the big lock) when the guest
- * changes the memory map.
+ * Inside of the room hw/qemu. Thread: everything runs with the big lock held, which nothing here drops. Commands
+ * run on the main loop. What takes memory or the device away also runs on a vCPU's thread: revocation, reset,
+ * unplug and what they call; they leave the displays of this process to the main loop (deferred.h).
  */
 #ifndef VRAMLINK_QEMU_VRAM_GPU_H
 #define VRAMLINK_QEMU_VRAM_GPU_H
@@ -26,11 +26,15 @@
 #define TYPE_VRAM_ANY_GPU "vramlink-gpu"
 /* Readable with qom-get on the device and on its PCI function: vrl_table_stats_json(). */
 #define VRAM_STATS_PROPERTY "vramlink-stats"
+/* "vramlink-blobs[1]" and so on: the blobs that the statistics have no room for, vrl_table_blobs_json(). */
+#define VRAM_BLOBS_PROPERTY "vramlink-blobs"
 #define VRAM_SHOW_MAPPED_PROPERTY "show-mapped" /* the viewer knows it by that name */
 
 /* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
  * piles up in this process. A live one at 60 Hz leaves none. */
 #define VRAM_MAX_OUTSTANDING 64u
+/* Flips carry descriptors, and nobody answers a flip: so many are sent until an update after them is answered. */
+#define VRAM_MAX_FLIPS 4u
 
 /* Flips go round between a few buffers; a QemuDmaBuf is kept for each of these per scanout. */
 #define VRAM_KNOWN_BUFFERS 8
@@ -45,6 +49,16 @@ typedef struct VramFrame {
 typedef struct VramDamage {
     uint32_t x, y, width, height;
 } VramDamage;
+
+/* The copying of a scanout's pixels, see copying.h. */
+typedef struct VramCopying {
+    DisplaySurface *surface;    /* a flip: filled, then shown; NULL: what the console has is brought up to date */
+    struct vrl_charge *charge;  /* for its memory */
+    bool converted;             /* it has pixels of its own */
+    VramDamage part;            /* that is being copied; no width: nothing is */
+    uint32_t rows;              /* of it that are done */
+    VramDamage next;            /* damaged since */
+} VramCopying;
 
 /* A buffer as QEMU's consoles want it, kept from flip to flip. */
 typedef struct VramKnownBuffer {
@@ -75,6 +89,12 @@ typedef struct VramScanout {
     bool converted;           /* the surface is a copy in XRGB8888, brought up to date with each flush */
     bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
     bool flush_pending;       /* and flushed */
+    VramCopying copying;
+    struct vrl_charge *surface_charge; /* for the memory of the surface that is shown */
+    VramDamage unsent;                 /* damage that a display has not been told: it has not read what came before */
+    unsigned flips;                    /* sent since an update was answered */
+    unsigned flip_clients;             /* displays that each of them goes to */
+    struct vrl_charge *flip_charge;    /* for the descriptors of VRAM_MAX_FLIPS of them */
     VramKnownBuffer *current; /* while showing a dma-buf */
     VramKnownBuffer known[VRAM_KNOWN_BUFFERS];
     unsigned next_victim;
@@ -94,6 +114,8 @@ typedef enum VramWait {
 typedef struct VramGLBlobs VramGLBlobs;
 typedef struct VramRegions VramRegions;
 typedef struct VramIommu VramIommu;
+typedef struct VramDeferred VramDeferred;
+typedef struct VramStalled VramStalled;
 
 typedef struct VramGPU {
     union {
@@ -114,6 +136,12 @@ typedef struct VramGPU {
     struct vrl_table *table;
     VramRegions *regions;
     VramIommu *iommu;
+    VramDeferred *deferred;
+    VramStalled *stalled;
+    MemoryRegion copy;  /* of the command that is being carried out, see command-copy.h */
+    int64_t slice_end;  /* of the work in this turn of the main loop, see slice.h */
+    QEMUBH *copying_bh; /* goes on with it in the next one */
+    bool pins_ram;      /* QEMU has been told that guest RAM must not be discarded */
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
     /* carried out; answered when a consumer has let go */
@@ -121,15 +149,15 @@ typedef struct VramGPU {
     uint32_t held_count;
     uint32_t held_for_flip; /* the last so many of these wait for the pending flip */
     VramWait wait;          /* of the command that process_cmd has left unanswered */
-    /* not carried out: the first one is suspended */
-    QTAILQ_HEAD(waiting_commands, virtio_gpu_ctrl_command) waiting;
+    struct virtio_gpu_ctrl_command *suspended; /* to be run again, and none before it; NULL: none */
+    GBytes *suspended_copy;                    /* its words */
+    bool stopped;                              /* the VM has run and stands still: nothing is held */
+    VMChangeStateEntry *run_handler;
     bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
     int64_t held_since;    /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
     QEMUTimer *read_timer; /* of displays that read later */
     int64_t last_read;     /* ms, QEMU_CLOCK_REALTIME */
     bool read_due;         /* one of them has not read what was flushed */
-    QEMUBH *parent_reset_bh;
-
     Error *migration_blocker;
     GPtrArray *arrivals;            /* blobs of an incoming migration that are not in the table yet */
     VramScanout *arriving_scanouts; /* and what was bound to the scanouts */
@@ -162,10 +190,12 @@ void vram_gl_flushed(VirtIOGPUBase *base);
 void vram_queue_resume(VramGPU *vg);
 /* Drops all commands, answered or not: the device is reset. */
 void vram_queue_reset(VramGPU *vg);
+/* The VM stands still from now on, or runs again: while it stands still nothing is held. */
+void vram_queue_run_state(VramGPU *vg, bool running);
 /* Whether a flush that has just been carried out is answered later. */
 bool vram_flush_must_wait(const VramGPU *vg);
-/* Late readers have read: flushes that waited for them are answered. */
-void vram_reads_done(VramGPU *vg);
+/* What flushes waited for may have ended: late readers have read, pixels are copied. Answers them if so. */
+void vram_queue_go_on(VramGPU *vg);
 /* From now on a consumer may hold flushes and flips for half a second. */
 void vram_flush_timer_arm(VramGPU *vg);
 
@@ -178,7 +208,9 @@ bool vram_readers_prompt(QemuConsole *con);
 bool vram_readers_unasked(const VramGPU *vg);
 /* The surface on the console has been damaged, and displays know. Sets read_due when one reads later. */
 void vram_readers_damage(VramGPU *vg, const QemuConsole *con);
-/* Nobody waits for a reader any more. */
+/* A display has not read what it was sent: what is unsent waits, and is tried again soon. Sets read_due. */
+void vram_readers_hold(VramGPU *vg);
+/* Nobody waits for a reader any more; what is unsent goes on being tried. */
 void vram_readers_forget(VramGPU *vg);
 
 /* --- scanout.c */
@@ -219,11 +251,22 @@ enum vrl_status vram_show(VramGPU *vg, uint32_t scanout_id);
 void vram_present(VramGPU *vg, uint32_t scanout_id, const VramDamage *damage);
 /* The same for a dma-buf of any kind. */
 void vram_console_update(VramGPU *vg, QemuConsole *con, const VramDamage *damage);
+/* Tells displays of damage to the surface that is shown. */
+void vram_surface_damaged(VramGPU *vg, uint32_t scanout_id, const VramDamage *damage);
+/* Tries again what displays have not been told. False: one still has not read what came before. */
+bool vram_send_unsent(VramGPU *vg);
+/* Shows the surface that has been filled for a flip; takes it and the charge. */
+void vram_show_filled(VramGPU *vg, uint32_t scanout_id, DisplaySurface *surface, struct vrl_charge *charge,
+                      bool converted);
+/* The console's displays have answered all updates: what was sent has been read. */
+void vram_flips_read(VramGPU *vg);
 
 /* --- buffers.c: a drawing that the display has not finished is waited for no longer. */
-void vram_buffer_settle(QemuConsole *con, const VramKnownBuffer *known);
+void vram_buffer_settle(QemuConsole *con, QemuDmaBuf *dmabuf);
 /* Displays let go of the buffer's import; the slot is free. */
-void vram_buffer_drop(QemuConsole *con, VramKnownBuffer *known);
+void vram_buffer_drop(VramGPU *vg, QemuConsole *con, VramKnownBuffer *known);
+/* The same for a QemuDmaBuf of ours. Main loop. */
+void vram_dmabuf_free(QemuConsole *con, QemuDmaBuf *dmabuf);
 /* The buffer for what is bound to the scanout, made when it is new; NULL when it cannot be shared. */
 VramKnownBuffer *vram_buffer_of(VramGPU *vg, uint32_t scanout_id);
 
@@ -242,7 +285,8 @@ void vram_still_take(VramGPU *vg, uint32_t id);
 /* Something else is shown now. */
 void vram_still_drop(VramScanout *s);
 
-/* --- cursor.c */
+/* --- cursor.c: carries out the commands of the cursor queue, a slice of time at most. */
+void vram_handle_cursor(VramGPU *vg);
 void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_t resource_id);
 /* After a migration: the cursor that the parent's state names, when it is a blob. */
 void vram_cursor_restore(VramGPU *vg, uint32_t scanout_id);
@@ -262,6 +306,9 @@ uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)
 /* The same for those that the kernel says it has revoked (vrl_table_revoke_reported()). */
 void vram_regions_revoke_reported(VramGPU *vg, int device_fd, const char *why);
 
+/* The guest has given back these bytes of the memory (virtio-mem). */
+void vram_regions_revoke_range(VramGPU *vg, uint64_t region_id, uint64_t first, uint64_t last);
+
 /* The same for blobs whose view did not answer. */
 void vram_regions_revoke_lost(VramGPU *vg, const char *why);
 
@@ -276,6 +323,20 @@ void vram_reading_turn(void);
 /* --- turn.c: from now on the main loop's turns are looked at. Once or more. */
 void vram_turn_watch(void);
 
+/* --- reset.c: the device's reset, on any thread. */
+void vram_reset(VirtIODevice *vdev);
+/* The device's part of it: commands, scanouts and blobs are dropped, 2D resources too. */
+void vram_drop_all(VramGPU *vg);
+
+/* --- stats.c: adds the properties that tell what is done for each blob to the device's or a wrapper's class. */
+void vram_add_stats_properties(ObjectClass *klass);
+/* The device behind a property of the device or of its wrapper. */
+VramGPU *vram_gpu_of(Object *obj);
+
+/* --- pinned.c: while a dma-buf of ours has guest RAM pinned, QEMU gives no page of it back to the host (the
+ * balloon). To be called when a blob has got or lost its memory. */
+void vram_pinned_update(VramGPU *vg);
+
 /* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
 void vram_watch_device(Object *device);
 void vram_watch_machine_resets(void);
@@ -285,6 +346,8 @@ void vram_watch_register(void);
 VramIommu *vram_iommu_new(VramGPU *vg);
 void vram_iommu_free(VramIommu *iommu);
 bool vram_iommu_answers(VramIommu *iommu, hwaddr address);
+/* Looks which IOMMUs there are, and warns of one that tells nothing. */
+void vram_iommu_look(VramIommu *iommu);
 
 /* --- migrate.c: blobs travel with the guest, but for those in a passthrough device's memory. */
 const VMStateDescription *vram_migration_vmstate(void);
@@ -300,8 +363,15 @@ extern const VMStateDescription vram_vmstate_scanouts;
 
 /* --- console.c: screendumps of a console that shows a dma-buf. */
 void vram_console_hook(VramGPU *vg);
-/* The device goes: its consoles stay with their displays, unused, until the next device takes them. */
+/* The device goes: its consoles stay with their displays, unused, until the next device takes them. On a vCPU's
+ * thread the first call only ends all calls into the device, and the main loop makes the second. */
 void vram_console_close(VramGPU *vg);
+/* Whether this thread may call the console's displays. @dmabuf: they show a dma-buf of ours. */
+bool vram_console_callable(const QemuConsole *con, bool dmabuf);
+/* The console shows our dma-buf no more, for whoever joins; its displays have not been called yet. */
+void vram_console_forget_dmabuf(QemuConsole *con);
+/* Displays show nothing. @dmabuf: they show a dma-buf. */
+void vram_console_blank(QemuConsole *con, bool dmabuf);
 /* What the console's display does with a dma-buf. */
 typedef enum VramTaker {
     VRAM_TAKER_NONE,      /* nothing: it shows surfaces */
@@ -314,12 +384,17 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
 /* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
  * dma-buf of ours. */
 bool vram_gl_is_software(void);
+/* --- gl-driver.c: whether the kernel driver behind the GL that is current here unmaps a dma-buf when the exporter
+ * asks for it, and not only when its last handle is closed. False when that is not known. */
+bool vram_gl_lets_go(void);
 
+/* How many displays of the console are sent descriptors. */
+unsigned vram_console_clients(const QemuConsole *con);
 /* The displays of a console, @room of them at most; returns how many. */
 unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room);
 /* --- cut-off.c: ends the connections of displays in other processes that hang. The cut_off callback of the
  * table. */
-uint32_t vram_cut_off(void *opaque, const uint64_t *inodes, size_t nr_inodes);
+uint32_t vram_cut_off(void *opaque, const struct vrl_holders *holders);
 
 /* Updates that displays have been handed and not answered. */
 unsigned vram_console_outstanding(const QemuConsole *con);
@@ -352,8 +427,6 @@ void vram_gpu_instance_init(Object *obj);
 /* --- gl-types.c: the 3D devices; left out, with a note, where QEMU's module is not installed. False, with a
  * sentence, when it is and does not fit. */
 bool vram_gl_register(void);
-/* Adds the stats property to the device's or a wrapper's class. */
-void vram_add_stats_property(ObjectClass *klass);
 
 /* --- show-mapped.c: the property that gives displays a mapping instead of a dma-buf. */
 void vram_add_show_mapped_property(ObjectClass *klass);

@@ -133,7 +133,7 @@ static void config_write(PCIDevice *pdev, uint32_t address, uint32_t value, int 
     const char *why = loss(&w);
 
     if (why)
-        vram_lose(OBJECT(pdev), ((VFIOPCIDevice *)pdev)->vbasedev.fd, why);
+        vram_lose(((VFIOPCIDevice *)pdev)->vbasedev.fd, why);
     own(pdev, address, value, length);
 }
 
@@ -147,8 +147,9 @@ static const Methods *methods_of(DeviceState *dev)
 static void device_reset(DeviceState *dev)
 {
     if (watch_of(dev))
-        vram_lose(OBJECT(dev), ((VFIOPCIDevice *)dev)->vbasedev.fd, "the device was reset");
-    methods_of(dev)->reset(dev);
+        vram_lose(((VFIOPCIDevice *)dev)->vbasedev.fd, "the device was reset");
+    if (methods_of(dev)->reset)
+        methods_of(dev)->reset(dev);
 }
 
 static void device_unrealize(DeviceState *dev)
@@ -156,7 +157,7 @@ static void device_unrealize(DeviceState *dev)
     Watch *watch = watch_of(dev);
 
     if (watch)
-        vram_lose(OBJECT(dev), watch->vdev->vbasedev.fd, "the device was unplugged");
+        vram_lose(watch->vdev->vbasedev.fd, "the device was unplugged");
     methods_of(dev)->unrealize(dev);
     watch = watch_of(dev);
     if (watch) {
@@ -216,7 +217,7 @@ static void machine_reset_enter(Object *obj, ResetType type)
     Watch *watch;
 
     QLIST_FOREACH(watch, &watches, next)
-    vram_lose(OBJECT(watch->vdev), watch->vdev->vbasedev.fd, "the machine was reset");
+    vram_lose(watch->vdev->vbasedev.fd, "the machine was reset");
 }
 
 static void reset_watch_class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)

@@ -233,6 +233,7 @@ uint32_t vrl_table_max_entries(const struct vrl_table *table);
 enum vrl_resource {
     VRL_RESOURCE_DESCRIPTORS, /* open files */
     VRL_RESOURCE_HOST_MEMORY, /* bytes */
+    VRL_RESOURCE_ADDRESS_SPACE, /* bytes that are mapped and may never be touched */
 };
 struct vrl_charge;
 /* @amount of @what, paid by @table, until vrl_charge_free(). NULL, with one logged sentence that begins with
@@ -319,6 +320,14 @@ bool vrl_table_in_device(const struct vrl_table *table, int device_fd);
 /* The device's IOMMU no longer translates the guest addresses [@first, @last]: every blob with a byte there
  * that an IOMMU answered for is released and becomes a tombstone. Returns how many. */
 uint32_t vrl_table_revoke_addresses(struct vrl_table *table, uint64_t first, uint64_t last, const char *why);
+
+/* Whether the blob has backing, and a byte of it lies in a VFIO device's memory. */
+bool vrl_table_in_vfio(const struct vrl_table *table, uint32_t id);
+/* Bytes of guest RAM that the table's dma-bufs pin now. */
+uint64_t vrl_table_bytes_pinned(const struct vrl_table *table);
+/* Waits for those who hold dma-bufs that linger, vrl_limits.let_go_ms at most, cuts them off, and closes these. For
+ * glue that cannot reach displays any more when it frees the table. */
+void vrl_table_end_lingering(struct vrl_table *table);
 
 /* Blobs that have backing in a VFIO device's memory now. That memory stays behind when the guest migrates. */
 uint32_t vrl_table_vfio_blobs(const struct vrl_table *table);
@@ -429,6 +438,7 @@ enum vrl_event {
     VRL_EVENT_SUPERSEDED, /* a flip that was never shown: the guest flipped again before its turn came */
     VRL_EVENT_IMPORT,     /* a display in this process imported a dma-buf */
     VRL_EVENT_IMPORT_FAILED,
+    VRL_EVENT_CUT_OFF,    /* the connection of a display was ended that did not read */
     VRL_EVENT_STILL,      /* a frame was kept while its blob had no memory */
     VRL_EVENT_STILL_LOST, /* one could not be kept, or not in time: the screen went dark instead */
 };

@@ -3,11 +3,15 @@
  * Consoles and their displays: they read what they are told to show, and hold the code under test to its
  * word.
  */
+#include "hw/qemu/dbus-displays.h"
+#include "hw/qemu/deferred.h"
+#include "hw/qemu/main-loop.h"
+#include "hw/qemu/surface.h"
+
 #include "tests/fuzz/fake_device.h"
 
 #include <fcntl.h>
 
-#include "block/aio.h"
 #include "qemu/main-loop.h"
 
 static FakeConsole *of(QemuConsole *con)
@@ -49,6 +53,50 @@ void vram_readers_damage(VramGPU *vg, const QemuConsole *con) {}
 
 void vram_readers_forget(VramGPU *vg) {}
 
+void vram_readers_hold(VramGPU *vg)
+{
+    abort();
+}
+
+/* Displays in other processes read what they are sent. */
+bool vram_dbus_behind(VramGPU *vg, uint32_t scanout_id)
+{
+    return false;
+}
+
+unsigned vram_console_clients(const QemuConsole *con)
+{
+    return 1;
+}
+
+bool vram_console_callable(const QemuConsole *con, bool dmabuf)
+{
+    return true;
+}
+
+void vram_defer_dmabuf(VramGPU *vg, QemuConsole *con, QemuDmaBuf *dmabuf)
+{
+    abort();
+}
+
+bool vram_gl_lets_go(void)
+{
+    return fake->displays->lets_go;
+}
+
+void vram_console_blank(QemuConsole *con, bool dmabuf)
+{
+    if (dmabuf)
+        dpy_gl_scanout_disable(con);
+    else
+        dpy_gfx_replace_surface(con, NULL);
+}
+
+void vram_blank(VramGPU *vg, uint32_t scanout_id, bool dmabuf)
+{
+    vram_console_blank(vg->parent_obj.parent_obj.scanout[scanout_id].con, dmabuf);
+}
+
 void vram_reading_begin(void)
 {
     vrl_reading_begin();
@@ -80,12 +128,7 @@ void qemu_dmabuf_set_draw_submitted(QemuDmaBuf *dmabuf, bool submitted) {}
 
 void qemu_set_fd_handler(int fd, IOHandler *read, IOHandler *write, void *opaque) {}
 
-AioContext *qemu_get_aio_context(void)
-{
-    return NULL;
-}
-
-void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque, const char *name)
+void vram_bh_once(QEMUBHFunc *function, void *opaque)
 {
     abort();
 }
@@ -170,12 +213,17 @@ void dpy_gl_update(QemuConsole *con, uint32_t x, uint32_t y, uint32_t w, uint32_
 }
 
 /* ui/surface.h leaves the structure open. */
-DisplaySurface *qemu_create_displaysurface(int width, int height)
+DisplaySurface *vram_surface_new(VramGPU *vg, uint32_t width, uint32_t height, const char *for_what,
+                                 struct vrl_charge **charge)
 {
-    DisplaySurface *surface = g_new0(DisplaySurface, 1);
+    DisplaySurface *surface;
 
-    must(width > 0 && height > 0);
-    surface->image = pixman_image_create_bits(PIXMAN_x8r8g8b8, width, height, NULL, width * 4);
+    must(width && height);
+    *charge = vrl_table_charge(vg->table, VRL_RESOURCE_HOST_MEMORY, (uint64_t)width * height * 4, for_what);
+    if (!*charge)
+        return NULL;
+    surface = g_new0(DisplaySurface, 1);
+    surface->image = pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)width, (int)height, NULL, (int)width * 4);
     must(surface->image);
     return surface;
 }

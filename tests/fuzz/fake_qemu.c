@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/qemu/command-copy.h"
+#include "hw/qemu/copying.h"
+#include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
 
 #include "tests/fuzz/fake_device.h"
@@ -76,9 +80,42 @@ int virtio_queue_ready(VirtQueue *vq)
     return 1;
 }
 
-void *virtqueue_pop(VirtQueue *vq, size_t size)
+/* The command is a copy already. */
+void *vram_copy_pop(VramGPU *vg, VirtQueue *vq, size_t size)
 {
     return g_queue_pop_head(&fake->waiting);
+}
+
+void vram_copy_drop(VramGPU *vg, VirtQueueElement *elem) {}
+
+GBytes *vram_copy_save(VramGPU *vg, VirtQueueElement *elem)
+{
+    abort();
+}
+
+void vram_copy_restore(VramGPU *vg, VirtQueueElement *elem, GBytes *saved)
+{
+    abort();
+}
+
+/* One thread. */
+void vram_deferred_run(VramGPU *vg) {}
+
+void vram_stalled_watch(VramGPU *vg) {}
+
+bool vram_slice_over(int64_t end)
+{
+    return false;
+}
+
+int64_t vram_slice_begin(void)
+{
+    return 0;
+}
+
+void qemu_bh_schedule(QEMUBH *bh)
+{
+    abort();
 }
 
 int64_t qemu_clock_get_ns(QEMUClockType type)
@@ -171,6 +208,8 @@ void vram_log_guest(VramGPU *vg, const char *format, ...)
 
 void vram_migration_update(VramGPU *vg) {}
 
+void vram_pinned_update(VramGPU *vg) {}
+
 /* The plain device: no virglrenderer. */
 void vram_gl_import(VramGPU *vg, uint32_t id) {}
 void vram_gl_forget(VramGPU *vg, uint32_t id) {}
@@ -200,6 +239,17 @@ VramWait vram_gl_why_waiting(VramGPU *vg, const struct virtio_gpu_ctrl_command *
     return VRAM_WAITS_CONSUMER;
 }
 
+/* The cursor queue is not fed. */
+void virtqueue_push(VirtQueue *vq, const VirtQueueElement *elem, unsigned int len)
+{
+    abort();
+}
+
+void virtio_notify(VirtIODevice *vdev, VirtQueue *vq)
+{
+    abort();
+}
+
 void virtqueue_detach_element(VirtQueue *vq, const VirtQueueElement *elem, unsigned int len) {}
 
 /* --- the device */
@@ -221,7 +271,6 @@ struct fake_gpu *fake_gpu_new(const struct fake_displays *displays)
     g = VIRTIO_GPU(&fake->vg);
     QTAILQ_INIT(&g->reslist);
     QTAILQ_INIT(&fake->vg.held);
-    QTAILQ_INIT(&fake->vg.waiting);
     g->parent_obj.conf.max_outputs = FAKE_OUTPUTS;
     for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
         g->parent_obj.scanout[i].con = &fake->console[i].con;
@@ -233,9 +282,10 @@ void fake_gpu_set_table(struct fake_gpu *gpu, struct vrl_table *table)
     gpu->vg.table = table;
 }
 
-void fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked)
+bool fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked)
 {
     vram_scanout_release(opaque, id, revoked);
+    return true;
 }
 
 uint32_t fake_gpu_scanouts(void *opaque, uint32_t id)
@@ -329,7 +379,8 @@ void fake_gpu_check(struct fake_gpu *gpu)
     QTAILQ_FOREACH(cmd, &vg->held, next)
     held++;
     must(held == vg->held_count);
-    must(QTAILQ_EMPTY(&vg->waiting));
+    must(!vg->suspended);
+    must(!vram_copying_any(vg));
     must(!held || gpu->timer_runs); /* a consumer holds the guest for a bounded time */
     for (unsigned i = 0; i < FAKE_OUTPUTS; i++) {
         const VramScanout *s = &vg->scanout[i];

@@ -29,6 +29,7 @@ struct fake_displays {
     bool gl;           /* they take dma-bufs */
     bool imports;      /* in this process, so that an import may fail */
     bool import_works; /* and it does not */
+    bool lets_go;      /* their driver does so when it is told */
     bool software;     /* they render with the CPU, and must not be handed a dma-buf to import */
     bool holds;        /* an update blocks the renderer until fake_gpu_let_go() */
 };
@@ -40,7 +41,7 @@ void fake_gpu_free(struct fake_gpu *gpu);
 void fake_gpu_set_table(struct fake_gpu *gpu, struct vrl_table *table);
 
 /* For vrl_ops; @opaque is the gpu. */
-void fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked);
+bool fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked);
 uint32_t fake_gpu_scanouts(void *opaque, uint32_t id);
 
 /* One command from the guest. Answers the response code, or 0 when it is held back for a consumer. */

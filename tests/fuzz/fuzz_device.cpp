@@ -58,7 +58,7 @@ class World {
             return world.vmm_ops_.translate(&world.vmm_, gpa, length, piece);
         };
         ops.release_consumers = [](void *self, uint32_t id, bool revoked) {
-            fake_gpu_release_consumers(static_cast<World *>(self)->gpu_, id, revoked);
+            return fake_gpu_release_consumers(static_cast<World *>(self)->gpu_, id, revoked);
         };
         ops.scanouts = [](void *self, uint32_t id) {
             return fake_gpu_scanouts(static_cast<World *>(self)->gpu_, id);
@@ -70,8 +70,7 @@ class World {
         limits.max_blobs = max_id - 2;
         limits.max_extents_total = 4 * pages;
         limits.max_bytes_copied = 3 * pages * page;
-        constexpr uint64_t dmabufs = 6;
-        table_ = new_table(ops, this, &limits, Host{calls_, maps_, clock_, dmabufs});
+        table_ = new_table(ops, this, &limits, Host{calls_, process_, clock_});
         fake_gpu_set_table(gpu_, table_);
     }
     World(const World &) = delete;
@@ -84,7 +83,7 @@ class World {
             must(stats.find(nothing) != std::string::npos, nothing);
         vrl_table_free(table_);
         fake_gpu_free(gpu_);
-        must(maps_.used() == 0, "mappings are still charged");
+        must(process_.mappings.used() == 0, "mappings are still charged");
     }
 
     void step()
@@ -261,6 +260,7 @@ class World {
         displays_ = {.gl = (bits & 1U) != 0,
                      .imports = (bits & 2U) != 0,
                      .import_works = (bits & 4U) != 0,
+                     .lets_go = (bits & 32U) != 0,
                      .software = (bits & 16U) != 0,
                      .holds = (bits & 8U) != 0};
     }
@@ -316,7 +316,7 @@ class World {
     vrl_ops vmm_ops_{};
     FakeCalls calls_;
     FakeClock clock_;
-    Budget maps_{64};
+    ProcessBudgets process_{ProcessLimits{.descriptors{6}, .mappings{64}}};
     std::vector<Window> windows_;
     uint64_t next_region_ = 1;
     fake_gpu *gpu_;

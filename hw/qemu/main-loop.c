@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/qemu/main-loop.h"
+
+#include <unistd.h>
+
+#include "block/aio.h"
+#include "qemu/main-loop.h"
+
+/* QEMU runs its main loop in the first thread of the process (QEMU: system/main.c; only Cocoa changes that). */
+bool vram_on_main_loop(void)
+{
+    return gettid() == getpid();
+}
+
+QEMUBH *vram_bh_new(VramGPU *vg, QEMUBHFunc *function, bool guarded)
+{
+    return aio_bh_new_guarded(iohandler_get_aio_context(), function, vg,
+                              guarded ? &DEVICE(vg)->mem_reentrancy_guard : NULL);
+}
+
+void vram_bh_once(QEMUBHFunc *function, void *opaque)
+{
+    aio_bh_schedule_oneshot(iohandler_get_aio_context(), function, opaque);
+}

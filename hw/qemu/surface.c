@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/qemu/surface.h"
+
+#include "qapi/error.h"
+#include "ui/qemu-pixman.h"
+#include "ui/surface.h"
+
+/* Memory that QEMU's D-Bus display can share with its clients. */
+static DisplaySurface *create(int width, int height, Error **errp)
+{
+    qemu_pixman_shareable handle = SHAREABLE_NONE;
+    pixman_image_t *image = NULL;
+    DisplaySurface *surface;
+
+    if (!qemu_pixman_image_new_shareable(&image, &handle, "vramlink-surface", PIXMAN_x8r8g8b8, width, height,
+                                         width * 4, errp))
+        return NULL;
+    surface = qemu_create_displaysurface_pixman(image);
+    pixman_image_unref(image); /* the surface has one of its own */
+    surface->flags = QEMU_ALLOCATED_FLAG;
+    qemu_displaysurface_set_share_handle(surface, handle, 0);
+    return surface;
+}
+
+DisplaySurface *vram_surface_new(VramGPU *vg, uint32_t width, uint32_t height, const char *for_what,
+                                 struct vrl_charge **charge)
+{
+    DisplaySurface *surface;
+    Error *err = NULL;
+
+    *charge = vrl_table_charge(vg->table, VRL_RESOURCE_HOST_MEMORY, (uint64_t)width * height * 4, for_what);
+    if (!*charge)
+        return NULL;
+    surface = create((int)width, (int)height, &err);
+    if (!surface) {
+        g_autofree char *sentence =
+            g_strdup_printf("%s of %ux%u pixels: %s", for_what, width, height, error_get_pretty(err));
+
+        vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
+        error_free(err);
+        g_clear_pointer(charge, vrl_charge_free);
+    }
+    return surface;
+}
