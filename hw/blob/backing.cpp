@@ -2,7 +2,6 @@
 
 #include "hw/blob/backing.hpp"
 
-#include "hw/export/vfio_events.hpp"
 #include "hw/view/copied_view.hpp"
 #include "hw/view/mapped_view.hpp"
 #include "vramlink/page.hpp"
@@ -77,7 +76,7 @@ void Backing::plan_and_share(Facts &facts)
     shared_ = add_dmabuf(0, facts, failure) >= 0;
     if (shared_) {
         facts.plan = VRL_PLAN_SHARED;
-        if (auto importable = probe(dmabufs_[0].fd.get()); !importable)
+        if (auto importable = probe(dmabufs_.front().fd.get()); !importable)
             unshare(importable.error().text, facts);
         return;
     }
@@ -103,7 +102,7 @@ void Backing::unshare(const std::string &why, Facts &facts)
         return;
     std::string reason = "not shared: " + why;
     shared_ = false;
-    dmabufs_.clear();
+    give_dmabufs_back();
     facts.plan = unshared_plan(choice_.view);
     if (reason != resources_.last_failure)
         resources_.log.say(VRL_LOG_HOST, fmt::format("blob {}: {}", facts.id, reason));
@@ -123,10 +122,17 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
 {
     auto charge = resources_.account.descriptors->take(1);
     if (!charge) {
+        resources_.lingering.make_room();
+        charge = resources_.account.descriptors->take(1);
+    }
+    if (!charge) {
         reason = "a dma-buf takes 1 descriptor, " + resources_.account.descriptors->over();
         return -1;
     }
-    dmabufs_.reserve(1 + max_slices);
+    DmaBufs one;
+    DmaBuf &made = one.emplace_back();
+    made.blob = facts.id;
+    made.start = start;
     facts.dmabufs.reserve(1 + max_slices);
     const Clock::Time before = resources_.clock.now();
     auto exported = export_from(start);
@@ -137,13 +143,20 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
     if (!exported) {
         ++resources_.counters.exports_failed;
         reason = std::move(exported.error().text);
-        dmabufs_.push_back({start, Charge(), Charge(), UniqueFd()});
+        dmabufs_.splice(dmabufs_.end(), one); // not tried again
         return -1;
     }
     ++resources_.counters.exports;
-    facts.dmabufs.push_back(inode_of(exported->get()));
-    dmabufs_.push_back({start, std::move(*charge), *resources_.dmabufs.take(1), std::move(*exported)});
-    return dmabufs_.back().fd.get();
+    made.inode = inode_of(exported->get());
+    made.fd = std::move(*exported);
+    made.imported_here = imported_here_;
+    made.descriptor = std::move(*charge);
+    made.open = std::move(*resources_.dmabufs.take(1));
+    if (choice_.share == ShareBy::Vfio)
+        made.bar = memory_.regions()[0];
+    facts.dmabufs.push_back(made.inode);
+    dmabufs_.splice(dmabufs_.end(), one);
+    return made.fd.get();
 }
 
 int Backing::dmabuf(uint64_t start, Facts &facts)
@@ -168,25 +181,17 @@ int Backing::dmabuf(uint64_t start, Facts &facts)
     return fd;
 }
 
-bool Backing::is_held(const DmaBuf &dmabuf) const noexcept
+void Backing::give_dmabufs_back() noexcept
 {
-    return dmabuf.fd && resources_.calls.references(dmabuf.fd.get()) > 1;
+    resources_.lingering.take(dmabufs_);
+    dmabufs_.clear();
 }
 
-bool Backing::held_elsewhere() const noexcept
+void Backing::imported_here() noexcept
 {
-    return std::any_of(dmabufs_.begin(), dmabufs_.end(),
-                       [this](const DmaBuf &dmabuf) { return is_held(dmabuf); });
-}
-
-size_t Backing::held_elsewhere(std::span<uint64_t> inodes) const noexcept
-{
-    size_t count = 0;
-    for (const DmaBuf &dmabuf : dmabufs_) {
-        if (count < inodes.size() && is_held(dmabuf))
-            inodes[count++] = inode_of(dmabuf.fd.get());
-    }
-    return count;
+    imported_here_ = true;
+    for (DmaBuf &dmabuf : dmabufs_)
+        dmabuf.imported_here = true;
 }
 
 bool Backing::has_dmabuf() const noexcept
@@ -197,12 +202,8 @@ bool Backing::has_dmabuf() const noexcept
 
 bool Backing::revoked_by_kernel(int device_fd) const noexcept
 {
-    VfioEvents events(resources_.calls);
     return std::any_of(dmabufs_.begin(), dmabufs_.end(), [&](const DmaBuf &dmabuf) {
-        if (!dmabuf.fd)
-            return false;
-        const auto state = events.state(device_fd, dmabuf.fd.get());
-        return state && state->was_revoked();
+        return dmabuf.in_device(device_fd) && dmabuf.revoked_by_kernel(resources_.calls);
     });
 }
 

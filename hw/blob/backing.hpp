@@ -8,6 +8,7 @@
 #ifndef VRAMLINK_HW_BLOB_BACKING_HPP
 #define VRAMLINK_HW_BLOB_BACKING_HPP
 
+#include "hw/blob/dmabuf.hpp"
 #include "hw/blob/facts.hpp"
 #include "hw/blob/plan.hpp"
 #include "hw/blob/refusal.hpp"
@@ -20,7 +21,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
+#include <string>
 
 namespace vramlink {
 
@@ -45,14 +46,14 @@ class Backing {
     /// cannot be exported is not tried again.
     int dmabuf(uint64_t start, Facts &facts);
 
-    /// Nobody can use the dma-bufs: closes them, and makes none any more. Consumers have let go.
+    /// Nobody can use the dma-bufs: gives them back, and makes none any more. Consumers have let go.
     void unshare(const std::string &why, Facts &facts);
+    /// The guest takes its memory back: dma-bufs that somebody may hold linger, the others are closed.
+    void give_dmabufs_back() noexcept;
+    /// A reference to one of the dma-bufs may be this process' own from now on.
+    void imported_here() noexcept;
 
-    /// Somebody else has a reference to one of the dma-bufs: an importer, or a message that has not arrived.
-    [[nodiscard]] bool held_elsewhere() const noexcept;
-    /// The inodes of these dma-bufs, as many as there is room for; how many.
-    size_t held_elsewhere(std::span<uint64_t> inodes) const noexcept;
-
+    [[nodiscard]] const DmaBufs &dmabufs() const noexcept { return dmabufs_; }
     /// There is one now.
     [[nodiscard]] bool has_dmabuf() const noexcept;
     /// The kernel tells that it has revoked one of them since its export (VfioEvents).
@@ -64,13 +65,6 @@ class Backing {
     [[nodiscard]] CpuView *existing_view() const noexcept { return view_.get(); }
 
   private:
-    struct DmaBuf {
-        uint64_t start;
-        Charge charge;
-        Charge counted;
-        UniqueFd fd; ///< none: the export failed
-    };
-
     Backing(ExtentList &&memory, uint64_t size, Resources &resources) noexcept
         : memory_(std::move(memory)), size_(size), resources_(resources)
     {
@@ -81,7 +75,6 @@ class Backing {
     void plan_and_share(Facts &facts);
     Answer<void> pay();
     Result<void> probe(int dmabuf);
-    [[nodiscard]] bool is_held(const DmaBuf &dmabuf) const noexcept;
     Result<UniqueFd> export_from(uint64_t start);
     int add_dmabuf(uint64_t start, Facts &facts, std::string &reason);
     Result<std::unique_ptr<CpuView>> make_view(Facts &facts);
@@ -94,8 +87,9 @@ class Backing {
     Charge extents_charge_;
     Charge shadow_charge_; ///< for plan Copied, until the view takes it
     std::unique_ptr<CpuView> view_;
-    std::vector<DmaBuf> dmabufs_; ///< behind view_, so that it dies first
+    DmaBufs dmabufs_; ///< behind view_, so that they die first
     bool shared_ = false;
+    bool imported_here_ = false;
     bool in_vfio_ = false;
 };
 

@@ -17,6 +17,9 @@
 namespace vramlink {
 namespace {
 
+/// At dma-bufs that linger.
+constexpr size_t looks_per_command = 4;
+
 vrl_limits with_defaults(vrl_limits limits)
 {
     const auto fill = [](auto &value, auto standard) { value = value != 0 ? value : standard; };
@@ -33,6 +36,12 @@ vrl_limits with_defaults(vrl_limits limits)
 BlobTable::BlobTable(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
     : ops_(ops), opaque_(opaque), limits_(with_defaults(limits)), resources_(ops, opaque, limits_, host)
 {
+}
+
+BlobTable::~BlobTable()
+{
+    reset();
+    lose_lingering();
 }
 
 vrl_status BlobTable::say(uint32_t id, vrl_status status, vrl_log_level level,
@@ -122,6 +131,7 @@ Answer<void> BlobTable::keep_addresses(Blob &blob, Entries entries)
 
 vrl_status BlobTable::create(uint32_t id, uint64_t size, Entries entries)
 {
+    resources_.lingering.tidy(looks_per_command);
     if (auto checked = check_new(id, size); !checked)
         return say(id, checked.error());
     auto blob = make_blob(id, size, entries);
@@ -133,6 +143,7 @@ vrl_status BlobTable::create(uint32_t id, uint64_t size, Entries entries)
 
 vrl_status BlobTable::attach(uint32_t id, Entries entries)
 {
+    resources_.lingering.tidy(looks_per_command);
     const auto found = blobs_.find(id);
     if (found == blobs_.end())
         return say(id, VRL_ERR_INVALID_RESOURCE_ID, VRL_LOG_GUEST, "attach to an unknown id");
@@ -153,9 +164,11 @@ void BlobTable::let_go(Blob &blob, State next) noexcept
         ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
 }
 
-/// Second half: dma-bufs are closed, views unmapped.
+/// Second half: dma-bufs are closed or linger, views unmapped.
 void BlobTable::give_back(Blob &blob) noexcept
 {
+    if (blob.backing && blob.facts.state != State::Revoked)
+        blob.backing->give_dmabufs_back();
     blob.backing.reset();
     blob.addresses = AddressList();
     blob.iommu = false;
@@ -169,6 +182,7 @@ void BlobTable::release(Blob &blob, State next) noexcept
 
 vrl_status BlobTable::detach(uint32_t id) noexcept
 {
+    resources_.lingering.tidy(looks_per_command);
     const auto found = blobs_.find(id);
     if (found == blobs_.end())
         return say(id, VRL_ERR_INVALID_RESOURCE_ID, VRL_LOG_GUEST, "detach of an unknown id");
@@ -183,6 +197,7 @@ vrl_status BlobTable::detach(uint32_t id) noexcept
 
 vrl_status BlobTable::unref(uint32_t id) noexcept
 {
+    resources_.lingering.tidy(looks_per_command);
     const auto found = blobs_.find(id);
     if (found == blobs_.end())
         return say(id, VRL_ERR_INVALID_RESOURCE_ID, VRL_LOG_GUEST, "unref of an unknown id");

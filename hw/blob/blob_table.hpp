@@ -32,7 +32,7 @@ namespace vramlink {
 class BlobTable {
   public:
     BlobTable(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host);
-    ~BlobTable() { reset(); }
+    ~BlobTable();
     BlobTable(const BlobTable &) = delete;
     BlobTable &operator=(const BlobTable &) = delete;
 
@@ -124,8 +124,12 @@ class BlobTable {
     Answer<void> check_new(uint32_t id, uint64_t size) const;
     Answer<void> keep_addresses(Blob &blob, Entries entries);
     [[nodiscard]] Blob *backed(uint32_t id) noexcept;
-    template <class Affected> uint32_t revoke_where(Affected affected, const char *why) noexcept;
-    void wait_for_importers() noexcept;
+    template <class Affected>
+    uint32_t revoke_where(Affected affected, DmaBufs lost, const char *why) noexcept;
+    template <class Look> void each_leaving(const DmaBufs &lost, Look look) const noexcept;
+    void wait_for_importers(const DmaBufs &lost) noexcept;
+    void lose_lingering() noexcept;
+    void cut_off(const vrl_holders &holders) noexcept;
     void say_held_over(uint32_t id) noexcept;
     void release(Blob &blob, State next) noexcept;
     void let_go(Blob &blob, State next) noexcept;

@@ -8,6 +8,7 @@
 
 #include "hw/blob/clock.hpp"
 #include "hw/blob/command_counts.hpp"
+#include "hw/blob/lingering.hpp"
 #include "hw/blob/log.hpp"
 #include "hw/blob/notes.hpp"
 #include "hw/blob/process_budgets.hpp"
@@ -60,7 +61,6 @@ struct Counters {
     uint64_t stills_lost = 0;
     uint64_t revocations = 0;
     uint64_t held_over = 0; ///< blobs whose dma-buf a consumer still held when the wait for it was over
-    uint64_t lingered = 0;  ///< dma-bufs that a consumer held when their blob gave them back
     uint64_t cut_off = 0;   ///< consumers whose connection was ended for that
     uint64_t command_errors = 0;
     std::array<uint64_t, VRL_ERR_INVALID_PARAMETER - VRL_ERR_UNSPEC + 1> errors{}; ///< by status
@@ -70,7 +70,7 @@ struct Resources {
     Resources(const vrl_ops &ops, void *opaque, const vrl_limits &limits, const Host &host)
         : vfio(host.calls), udmabuf(host.calls), extents(limits.max_extents_total),
           addresses(limits.max_extents_total), account(host.process, limits), calls(host.calls),
-          clock(host.clock), log(ops, opaque, host.clock), notes(ops, opaque)
+          clock(host.clock), log(ops, opaque, host.clock), lingering(host.calls, log), notes(ops, opaque)
     {
     }
 
@@ -88,6 +88,7 @@ struct Resources {
     uint32_t vfio_backings = 0; ///< that there are now
     std::string last_failure;   ///< of an export: one that repeats with every blob is logged once
     Log log;
+    mutable Lingering lingering; ///< the stats look again, too
     Notes notes;
 };
 

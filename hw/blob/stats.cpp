@@ -90,6 +90,7 @@ std::string BlobTable::blobs_json(uint32_t page) const
 
 std::string BlobTable::stats_json() const
 {
+    resources_.lingering.tidy(resources_.lingering.size());
     Json blobs = Json::array();
     uint64_t tombstones = 0;
     for (const auto &[id, blob] : blobs_) {
@@ -126,6 +127,8 @@ std::string BlobTable::stats_json() const
         {"live", blobs_.size() - tombstones},
         {"tombstones", tombstones},
         {"dmabuf_fds", resources_.dmabufs.used()},
+        {"lingering", resources_.lingering.size()},
+        {"lingered", resources_.lingering.ever()},
         {"extents", resources_.extents.used()},
     };
     const Json all{{"totals", totals}, {"blobs", std::move(blobs)}, {"history", std::move(history)}};

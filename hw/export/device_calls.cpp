@@ -50,15 +50,16 @@ int DeviceCalls::open(const char *path)
     return or_errno(::open(path, O_RDWR | O_CLOEXEC));
 }
 
-unsigned long DeviceCalls::references(int fd) noexcept
+std::optional<unsigned long> DeviceCalls::references(int fd) noexcept
 {
-    constexpr unsigned long only_ours = 1;
     constexpr const char *label = "\ncount:";
     Info text{};
     if (!read_info(fd, text))
-        return only_ours;
+        return std::nullopt;
     const char *count = std::strstr(text.data(), label);
-    return count != nullptr ? std::strtoul(count + std::strlen(label), nullptr, 10) : only_ours;
+    if (count == nullptr)
+        return std::nullopt;
+    return std::strtoul(count + std::strlen(label), nullptr, 10);
 }
 
 bool can_count_references() noexcept

@@ -8,6 +8,8 @@
 #ifndef VRAMLINK_DEVICE_CALLS_HPP
 #define VRAMLINK_DEVICE_CALLS_HPP
 
+#include <optional>
+
 namespace vramlink {
 
 class DeviceCalls {
@@ -23,8 +25,8 @@ class DeviceCalls {
     virtual int open(const char *path);
     /// How many references to the dma-buf @p fd there are, in every process and in the kernel: descriptors,
     /// messages under way, importers (Linux: drivers/dma-buf/dma-buf.c, dma_buf_show_fdinfo). 1 when only
-    /// @p fd itself is left, and when the kernel does not tell. Allocates nothing.
-    [[nodiscard]] virtual unsigned long references(int fd) noexcept;
+    /// @p fd itself is left; none when that cannot be told. Allocates nothing.
+    [[nodiscard]] virtual std::optional<unsigned long> references(int fd) noexcept;
 };
 
 /// Whether references() can know: /proc/self/fdinfo can be read. Tried on a descriptor of its own.

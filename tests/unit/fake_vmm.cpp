@@ -213,8 +213,10 @@ int FakeCalls::open(const char *)
     return open_errno != 0 ? -open_errno : ::memfd_create("vrl-device", MFD_CLOEXEC);
 }
 
-unsigned long FakeCalls::references(int fd) noexcept
+std::optional<unsigned long> FakeCalls::references(int fd) noexcept
 {
+    if (!counts)
+        return std::nullopt;
     const auto found = holders.find(fd);
     return 1 + (found != holders.end() ? found->second : 0);
 }

@@ -115,7 +115,7 @@ class FakeCalls final : public DeviceCalls {
   public:
     int ioctl(int fd, unsigned long request, void *argument) override;
     int open(const char *path) override;
-    unsigned long references(int fd) noexcept override;
+    std::optional<unsigned long> references(int fd) noexcept override;
 
     /// Of a dma-buf, as a driver that tells has it.
     struct Told {
@@ -127,6 +127,7 @@ class FakeCalls final : public DeviceCalls {
     std::map<int, Told> states;   ///< by descriptor; others: live, never revoked
     std::map<int, int> listeners; ///< eventfds by device
 
+    bool counts = true;                   ///< references can be counted
     std::map<int, unsigned long> holders; ///< of a dma-buf, by descriptor: how many others have it
     int ioctl_errno = 0;                  ///< not 0: what ioctl() answers
     int open_errno = 0;

@@ -224,13 +224,129 @@ TEST_F(Revoke, ADriverThatDoesNotTellChangesNothing)
     EXPECT_TRUE(is_open(fd));
 }
 
-/// The kernel's own count, on a real dma-buf where there is udmabuf, and its absence on anything else.
-TEST(References, OfWhatIsNoDmabufAreOurs)
+/// This process imports it: a reference proves nothing about others. Glue asks the displays, at once.
+TEST_F(Revoke, WhatThisProcessImportsIsNotWaitedFor)
+{
+    const int fd = shared(1);
+    bench.calls.holders[fd] = 1;
+    vrl_table_imported_here(bench.get(), 1);
+    const uint64_t inode = inode_of(fd);
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 1U);
+    EXPECT_EQ(passed().count(), 0) << "waited for a reference that may be our own";
+    EXPECT_EQ(totals()["held_over"], 0) << "nothing is certain";
+    ASSERT_EQ(bench.vmm.asked.size(), 1U);
+    EXPECT_FALSE(bench.vmm.asked[0].certain);
+    EXPECT_EQ(bench.vmm.asked[0].limit_ms, limit.count());
+    EXPECT_EQ(bench.vmm.held, std::vector<uint64_t>{inode});
+}
+
+TEST_F(Revoke, NobodyIsAskedForAnImportThatIsGone)
+{
+    shared(1);
+    vrl_table_imported_here(bench.get(), 1);
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 1U);
+    EXPECT_EQ(bench.vmm.cut_offs, 0U) << "one reference is the table's";
+}
+
+TEST_F(Revoke, NewBackingIsImportedByNobody)
+{
+    shared(1);
+    vrl_table_imported_here(bench.get(), 1);
+    ASSERT_EQ(vrl_table_detach(bench.get(), 1), VRL_OK);
+    ASSERT_EQ(bench.attach(1, {{gpa_of(1), page, 0}}), VRL_OK);
+    bench.calls.holders[bench.dmabuf(1, 0)] = 1;
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 1U);
+    EXPECT_EQ(passed(), limit);
+    EXPECT_TRUE(bench.vmm.asked.at(0).certain);
+}
+
+TEST_F(Revoke, AnImportOfThisProcessHoldsForWhatIsExportedLater)
+{
+    ASSERT_EQ(bench.create(1, 2 * page, {{gpa_of(1), 2 * page, 0}}), VRL_OK);
+    vrl_table_imported_here(bench.get(), 1);
+    bench.calls.holders[bench.dmabuf(1, page)] = 1;
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 1U);
+    EXPECT_EQ(passed().count(), 0);
+    EXPECT_FALSE(bench.vmm.asked.at(0).certain);
+}
+
+/// Those that nothing is certain of come first; they use up the time of the others.
+TEST_F(Revoke, BothKindsShareTheTime)
+{
+    const int ours = shared(1);
+    const int others = shared(2);
+    bench.calls.holders = {{ours, 1}, {others, 1}};
+    vrl_table_imported_here(bench.get(), 1);
+    bench.vmm.on_cut_off = [&](const vrl_holders &holders) {
+        if (!holders.certain)
+            bench.clock.time += std::chrono::milliseconds(100);
+    };
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 2U);
+    EXPECT_EQ(passed(), limit);
+    ASSERT_EQ(bench.vmm.asked.size(), 2U);
+    EXPECT_FALSE(bench.vmm.asked[0].certain);
+    EXPECT_TRUE(bench.vmm.asked[1].certain);
+    EXPECT_EQ(bench.vmm.asked[1].limit_ms, 0U);
+    EXPECT_EQ(totals()["held_over"], 1);
+}
+
+/// libvirt's AppArmor profile does not let QEMU read /proc/self/fdinfo.
+TEST_F(Revoke, ReferencesThatCannotBeCountedAreNotNone)
+{
+    const int fd = shared(1);
+    bench.calls.counts = false;
+    EXPECT_FALSE(vrl_table_await(bench.get(), 1, 50)) << "nothing tells that they have let go";
+    EXPECT_EQ(passed().count(), 0);
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), 1, "gone"), 1U);
+    EXPECT_EQ(passed().count(), 0);
+    ASSERT_EQ(bench.vmm.asked.size(), 1U);
+    EXPECT_FALSE(bench.vmm.asked[0].certain);
+    EXPECT_EQ(bench.vmm.asked[0].limit_ms, limit.count());
+    EXPECT_FALSE(is_open(fd));
+}
+
+TEST_F(Revoke, AwaitWaitsForOthersOnly)
+{
+    const int fd = shared(1);
+    bench.calls.holders[fd] = 1;
+    EXPECT_FALSE(vrl_table_await(bench.get(), 1, 50));
+    EXPECT_EQ(passed().count(), 50);
+    bench.clock.on_pause = [&] { bench.calls.holders[fd] = 0; };
+    EXPECT_TRUE(vrl_table_await(bench.get(), 1, 50));
+    EXPECT_EQ(passed().count(), 51);
+    bench.calls.holders[fd] = 1;
+    vrl_table_imported_here(bench.get(), 1);
+    EXPECT_FALSE(vrl_table_await(bench.get(), 1, 50));
+    EXPECT_EQ(passed().count(), 51) << "waited for a reference that may be our own";
+}
+
+/// virtio-mem.
+TEST_F(Revoke, ARangeThatIsGivenBackTakesTheBlobsInIt)
+{
+    ASSERT_EQ(bench.create(1, 3 * page, {{gpa_of(1) + 8 * page, page, 0}, {gpa_of(1), 2 * page, 0}}), VRL_OK);
+    ASSERT_EQ(bench.create(2, page, {{gpa_of(1) + 4 * page, page, 0}}), VRL_OK);
+    ASSERT_EQ(bench.create(3, page, {{gpa_of(2) + 8 * page, page, 0}}), VRL_OK);
+    EXPECT_EQ(vrl_table_revoke_range(bench.get(), 1, 2 * page, 4 * page - 1, "taken"), 0U);
+    EXPECT_EQ(vrl_table_revoke_range(bench.get(), 1, 9 * page, size - 1, "taken"), 0U);
+    EXPECT_EQ(vrl_table_revoke_range(bench.get(), 1, 5 * page - 1, 6 * page, "taken"), 1U);
+    EXPECT_TRUE(vrl_table_is_revoked(bench.get(), 2));
+    EXPECT_EQ(vrl_table_revoke_range(bench.get(), 1, 0, 8 * page, "taken"), 1U) << "both pieces are in it";
+    EXPECT_TRUE(vrl_table_is_revoked(bench.get(), 1));
+    EXPECT_TRUE(vrl_table_is_backed(bench.get(), 3)) << "another region's";
+    EXPECT_EQ(vrl_table_revoke_range(bench.get(), 77, 0, ~0ULL, "taken"), 0U);
+}
+
+/// The kernel's own count is a dma-buf's only.
+TEST(References, OfWhatIsNoDmabufAreUnknown)
 {
     const UniqueFd file(::memfd_create("plain", MFD_CLOEXEC));
-    const UniqueFd twin(::dup(file.get()));
-    EXPECT_EQ(kernel_calls().references(file.get()), 1U);
-    EXPECT_EQ(kernel_calls().references(-1), 1U);
+    EXPECT_FALSE(kernel_calls().references(file.get()));
+    EXPECT_FALSE(kernel_calls().references(-1)) << "nothing can be read";
+}
+
+TEST(References, CanBeCountedHere)
+{
+    EXPECT_TRUE(vrl_can_count_references());
 }
 
 } // namespace
