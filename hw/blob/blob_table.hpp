@@ -52,9 +52,10 @@ class BlobTable {
     /// Bytes [@p first, @p last] of the region are the host's again.
     uint32_t revoke_range(uint64_t region_id, uint64_t first, uint64_t last, const char *why) noexcept;
     [[nodiscard]] bool in_device(int device_fd) const noexcept;
-    /// References to its dma-bufs prove nothing from now on.
     [[nodiscard]] bool in_vfio(uint32_t id) const noexcept;
-    void end_lingering() noexcept;
+    /// Waits for those who hold dma-bufs that linger, cuts them off, and closes these.
+    void lose_lingering() noexcept;
+    /// References to its dma-bufs prove nothing from now on.
     void imported_here(uint32_t id) noexcept;
     /// Retired views go.
     void reap() noexcept;
@@ -128,7 +129,6 @@ class BlobTable {
     uint32_t revoke_where(Affected affected, DmaBufs lost, const char *why) noexcept;
     template <class Look> void each_leaving(const DmaBufs &lost, Look look) const noexcept;
     void wait_for_importers(const DmaBufs &lost) noexcept;
-    void lose_lingering() noexcept;
     void cut_off(const vrl_holders &holders) noexcept;
     void say_held_over(uint32_t id) noexcept;
     void release(Blob &blob, State next) noexcept;

@@ -214,7 +214,7 @@ uint64_t vrl_table_bytes_pinned(const vrl_table *table)
 
 void vrl_table_end_lingering(vrl_table *table)
 {
-    table->blobs.end_lingering();
+    table->blobs.lose_lingering();
 }
 
 bool vrl_table_in_device(const vrl_table *table, int device_fd)

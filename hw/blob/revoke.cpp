@@ -215,8 +215,6 @@ void BlobTable::imported_here(uint32_t id) noexcept
 
 void BlobTable::reap() noexcept {}
 
-void BlobTable::end_lingering() noexcept {}
-
 uint32_t BlobTable::revoke_lost(const char *why) noexcept
 {
     return revoke_where(
