@@ -4,133 +4,24 @@
 // display that shows it: consumers have let go of every dma-buf before the kernel is asked (loss_log.c
 // looks), and afterwards the host holds what it held before, and the next picture is shown.
 
-#include "tests/device/stage.hpp"
-
-#include <linux/pci_regs.h>
+#include "tests/device/loss_ways.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <functional>
-#include <ostream>
 
 namespace vramlink::test {
 namespace {
 
-constexpr std::uint64_t elsewhere = 0xc0000000; ///< nothing else answers there
 constexpr std::uint32_t id = Stage::id;
-
-struct Way {
-    const char *name;
-    std::function<void(Stage &)> lose;
-    const char *asked; ///< how the line starts that the kernel's loss stands in
-    const char *why;   ///< a part of the tombstone's reason; null: no tombstone is left
-    Stage::Options options{};
-    const char *host_resets = nullptr; ///< how the host's kernel resets the device; null: its own choice
-    bool resets = false;               ///< the device itself: its configuration is gone
-};
-
-void PrintTo(const Way &way, std::ostream *out)
-{
-    *out << way.name;
-}
-
-void sleep_d3(Stage &stage)
-{
-    const auto at =
-        static_cast<std::uint8_t>(vm_pci_find_capability(stage.memory.pci, PCI_CAP_ID_PM) + PCI_PM_CTRL);
-    vm_pci_config_writew(stage.memory.pci, at, 3);
-    vm_pci_config_writew(stage.memory.pci, at, 0);
-}
-
-void reset_function(Stage &stage)
-{
-    const auto at =
-        static_cast<std::uint8_t>(vm_pci_find_capability(stage.memory.pci, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL);
-    vm_pci_config_writew(
-        stage.memory.pci, at,
-        static_cast<std::uint16_t>(vm_pci_config_readw(stage.memory.pci, at) | PCI_EXP_DEVCTL_BCR_FLR));
-}
-
-/// Control and status, one byte each.
-void reset_advanced(Stage &stage)
-{
-    const auto af = vm_pci_find_capability(stage.memory.pci, PCI_CAP_ID_AF);
-    ASSERT_NE(af, 0) << "the device has no Advanced Features capability";
-    vm_pci_config_writew(stage.memory.pci, static_cast<std::uint8_t>(af + PCI_AF_CTRL), PCI_AF_CTRL_FLR);
-}
-
-/// What a virtual function does in one write: gone and back at once, with the memory as it is then.
-void glitch(Stage &stage)
-{
-    stage.decode(false);
-    stage.decode(true);
-}
-
-const std::vector<Way> ways = {
-    {"MemoryDecodingOff", [](Stage &stage) { stage.decode(false); }, "config 0x4 ", "decoding"},
-    {"Glitch", glitch, "config 0x4 ", "decoding"},
-    {"D3", sleep_d3, "config ", "D3"},
-    {"BarMoved", [](Stage &stage) { vm_pci_move_bar(stage.memory.pci, Stage::memory_bar, elsewhere); },
-     "config ", "moved a BAR"},
-    {.name = "FunctionLevelReset",
-     .lose = reset_function,
-     .asked = "config ",
-     .why = "FLR",
-     .host_resets = "flr",
-     .resets = true},
-    {.name = "AdvancedFeaturesReset",
-     .lose = reset_advanced,
-     .asked = "config ",
-     .why = "FLR",
-     .host_resets = "af_flr",
-     .resets = true},
-    {"SecondaryBusReset",
-     [](Stage &stage) { vm_pci_reset_bus(stage.port); },
-     "reset ",
-     "the device was reset",
-     {.root_port = true}},
-    {"HotReset",
-     [](Stage &stage) { vm_pci_reset_bus(stage.port); },
-     "hot-reset ",
-     "the device was reset",
-     {.root_port = true},
-     ""},
-    {"MachineReset", [](Stage &stage) { vm_reset(stage.machine.raw()); }, "reset ", nullptr},
-    {"GuestReboots", [](Stage &stage) { vm_reboot(stage.machine.raw()); }, "reset ", nullptr},
-};
 
 class VfioLoss : public StageTest {};
 
-/// While it lives, the kernel resets the device by this method of those it has for it; "": by none, so that
-/// VFIO offers the hot reset alone.
-class HostResets {
-  public:
-    explicit HostResets(const char *method) : chosen_(method != nullptr)
-    {
-        if (chosen_) {
-            EXPECT_EQ(write_sysfs(file(), std::string(method) + "\n"), 0) << file() << ": " << method;
-        }
-    }
-    ~HostResets()
-    {
-        if (chosen_) {
-            EXPECT_EQ(write_sysfs(file(), "default\n"), 0);
-        }
-    }
-    HostResets(const HostResets &) = delete;
-    HostResets &operator=(const HostResets &) = delete;
-
-  private:
-    static std::string file() { return "/sys/bus/pci/devices/" + NvmeGpu::host() + "/reset_method"; }
-    bool chosen_;
-};
-
-class VfioLossWays : public VfioLoss, public testing::WithParamInterface<Way> {};
+class VfioLossWays : public VfioLoss, public testing::WithParamInterface<LossWay> {};
 
 TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
 {
-    const Way &way = GetParam();
+    const LossWay &way = GetParam();
     const HostResets host_resets(way.host_resets);
     Stage stage(way.options);
     const Viewer viewer;
@@ -181,7 +72,7 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
     EXPECT_TRUE(viewer.shows("dmabuf"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Vfio, VfioLossWays, testing::ValuesIn(ways),
+INSTANTIATE_TEST_SUITE_P(Vfio, VfioLossWays, testing::ValuesIn(loss_ways()),
                          [](const auto &row) { return std::string(row.param.name); });
 
 /// The guest hands the device back; QEMU closes it. The viewer's import must not keep it.
