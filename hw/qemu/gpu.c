@@ -264,6 +264,8 @@ static void unrealize(DeviceState *dev)
 
     vram_reset(VIRTIO_DEVICE(dev)); /* the parent forgets 2D resources on unplug */
     vrl_table_end_lingering(vg->table);
+    for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
+        g_clear_pointer(&vg->scanout[i].surface_charge, vrl_charge_free);
     vram_lose_remove(vg);
     qemu_del_vm_change_state_handler(vg->run_handler);
     g_clear_pointer(&vg->iommu, vram_iommu_free);

@@ -36,7 +36,8 @@ void vram_let_go(VramGPU *vg, uint32_t scanout_id)
     if (dmabuf || surface)
         vram_blank(vg, scanout_id, dmabuf);
     vram_still_drop(s);
-    g_clear_pointer(&s->surface_charge, vrl_charge_free);
+    if (surface) /* under a dma-buf the console keeps its surface */
+        g_clear_pointer(&s->surface_charge, vrl_charge_free);
     g_clear_pointer(&s->flip_charge, vrl_charge_free);
 }
 
@@ -158,7 +159,7 @@ static bool show_dmabuf(VramGPU *vg, uint32_t scanout_id)
     VramKnownBuffer *known;
     bool imported;
 
-    if (taker == VRAM_TAKER_NONE || vg->show_mapped)
+    if (taker == VRAM_TAKER_NONE || vg->show_mapped || vrl_table_plan(vg->table, s->id) != VRL_PLAN_SHARED)
         return false;
     if (taker == VRAM_TAKER_IMPORTS && !may_import(vg, s->id))
         return false;

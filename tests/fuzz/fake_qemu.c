@@ -403,8 +403,10 @@ void fake_gpu_check(struct fake_gpu *gpu)
 
 void fake_gpu_free(struct fake_gpu *gpu)
 {
-    for (unsigned i = 0; i < FAKE_OUTPUTS; i++)
+    for (unsigned i = 0; i < FAKE_OUTPUTS; i++) {
         must(!gpu->console[i].dmabuf && !gpu->console[i].surface);
+        vrl_charge_free(gpu->vg.scanout[i].surface_charge);
+    }
     must(gpu->dmabufs == 0);
     vrl_layouts_free(gpu->vg.layouts);
     g_free(gpu);

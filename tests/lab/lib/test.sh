@@ -96,7 +96,7 @@ all_suites() {
     local script first='tests/device/run-in-lab asan tests/device/run-local unit demo tests/guest/run-linux tests/compare/run-guest'
     local last='tests/device/run-fuzz' others=()
     cd "$REPO" || return
-    for script in tests/{model,device,lab,guest,compare}/run-*; do
+    for script in tests/{model,shape,device,lab,guest,compare}/run-*; do
         case " $first $last " in *" $script "*) ;; *) others+=("$script") ;; esac
     done
     # shellcheck disable=SC2086  # a list
