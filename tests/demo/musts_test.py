@@ -56,6 +56,17 @@ def good_window():
     return report
 
 
+def good_stopped():
+    """The viewer was stopped during the reset."""
+    report = good_report()
+    report["asked"]["stop_viewer"] = True
+    report["revocation"].update(lingered=3, held_over=3, cut_off=1, reset_us=900000)
+    return report
+
+
+SPOILT_STOPPED = {("revocation", "lingered"): 0, ("revocation", "held_over"): 0, ("revocation", "cut_off"): 2,
+                  ("revocation", "reset_us"): 30_000_000}
+
 SPOILT_WINDOW = {
     ("viewer", "note"): None, ("viewer", "bytes_copied"): 0, ("input", "key"): False, ("input", "button"): False,
     ("input", "at"): [0.4, 0.5], ("input",): None, ("mismatching_pixels",): 1, ("revocation", "neutral"): False,
@@ -95,6 +106,13 @@ class Musts(unittest.TestCase):
         for path, value in SPOILT_WINDOW.items():
             with self.subTest(path=path):
                 broken = [m for m in l0_musts.judge(spoil(path, value, good_window())) if not m["pass"]]
+                self.assertTrue(broken)
+
+    def test_a_run_with_a_stopped_viewer_is_judged(self):
+        self.assertEqual([m for m in l0_musts.judge(good_stopped()) if not m["pass"]], [])
+        for path, value in SPOILT_STOPPED.items():
+            with self.subTest(path=path):
+                broken = [m for m in l0_musts.judge(spoil(path, value, good_stopped())) if not m["pass"]]
                 self.assertTrue(broken)
 
     def test_what_was_not_measured_does_not_pass(self):

@@ -3,6 +3,7 @@
  * Preloaded into QEMU: /proc/self/fdinfo and those of other processes cannot be read, as under an AppArmor profile
  * that does not name them.
  */
+#undef _FILE_OFFSET_BITS /* open() and open64() are two functions here */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

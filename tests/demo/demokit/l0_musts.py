@@ -15,6 +15,8 @@ def judge(report):
     fallback = report["asked"].get("screen", "kms") != "kms"
     parts = ((_run, _picture, _input, _fallback, _machine) if fallback else
              (_run, _picture, _flips, _input, _sharing, _revocation, _machine))
+    if report["asked"].get("stop_viewer"):
+        parts += (_stopped,)
     return [_verdict(*must) for part in parts for must in part(report)]
 
 
@@ -119,6 +121,20 @@ def _revocation(report):
     yield ("the guest's resources are gone", [told["blobs_after_release"]], lambda live: live == 0,
            "the plugin still has {0} live blobs")
     yield "the picture comes back", [told["recovered"] or None], lambda recovered: recovered, ""
+
+
+LONGEST_RESET_US = 20_000_000  # of an emulated machine; let-go-ms is 500
+
+
+def _stopped(report):
+    """Linux detaches its buffers before the GPU's reset; a viewer that is stopped then is waited for all the same."""
+    told = report["revocation"]
+    yield ("buffers that the stopped viewer holds are remembered", [told["lingered"]], lambda count: count > 0,
+           "{0} dma-bufs lingered")
+    yield ("the reset waits for it, and cuts it off", [told["held_over"], told["cut_off"]],
+           lambda over, cut: over > 0 and cut == 1, "held over: {0}, cut off: {1}")
+    yield ("the reset goes through in bounded time", [told["reset_us"]], lambda took: took < LONGEST_RESET_US,
+           "it took {0} us")
 
 
 def _machine(report):

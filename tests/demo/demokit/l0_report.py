@@ -53,6 +53,7 @@ class Report:
             "recovered": bool(self._shot("recovered")),
             "reset_us": self.events.get("reset", {}).get("reset_us"),
             "flip_with_memory_off": off.get("flip"), "import_with_memory_off": off.get("import"),
+            **{key: self._total(after, key) for key in ("lingered", "held_over", "cut_off")},
             "blobs_after_release": self._total(self._at("released"), "live"),
         }
 

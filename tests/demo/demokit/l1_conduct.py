@@ -7,6 +7,7 @@ has looked at the screen. Only then is measured here, so that the viewer has sho
 
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -171,15 +172,35 @@ class Conductor:
                 raise Failed(f"the viewer is not connected after {VIEWER_SECONDS} s: {stats}")
             time.sleep(0.2)
 
+    def _stop_viewer(self, stop):
+        if self.job["stop_viewer"]:
+            self.processes["viewer"].send_signal(signal.SIGSTOP if stop else signal.SIGCONT)
+
+    def _viewer_is_back(self):
+        """It was cut off while it was stopped, and joins again."""
+        limit = time.monotonic() + VIEWER_SECONDS
+        while self.job["stop_viewer"]:
+            stats = l1_measure.viewer_stats(self.processes["viewer"], self.stats_path)
+            if stats["connected"] and stats["times_connected"] > 1 and stats["showing"] == "neutral":
+                return
+            if time.monotonic() > limit:
+                raise Failed(f"the viewer has not come back after {VIEWER_SECONDS} s: {stats}")
+            time.sleep(0.2)
+
     def checkpoint(self, event):
         if event["label"] == "baseline":
             self._viewer_is_ready()
+        if event["label"] == "revoked":
+            self._stop_viewer(False)
+            self._viewer_is_back()
         self.outside.send(event)
         answer = self.outside.receive(SCREEN_SECONDS)
         if answer.get("go") is not True:
             raise Failed(f"stopped from outside at checkpoint '{event['label']}'")
         self.measure(event["label"], event["frame"])
         self._check_alive()
+        if (event["label"], event["frame"]) == ("frame", self.job["frames"]):
+            self._stop_viewer(True)  # the guest resets its GPU next
         self.painter.send({"go": True})
 
     def run(self):
