@@ -38,6 +38,9 @@ static bool parent_has(VirtIOGPU *g, uint32_t id)
     return false;
 }
 
+/* Entries whose translation may take as long as a slice. */
+#define LONG_LIST 4096u
+
 /* The backing entries behind a command's fixed part. NULL, with cmd->error set, when the command is shorter
  * than its count says. Counts that the table refuses by number alone are passed on with no entries: the table
  * checks the count first and names the limit. */
@@ -62,6 +65,7 @@ static struct vrl_entry *read_entries(VramGPU *vg, struct virtio_gpu_ctrl_comman
         cmd->error = VRL_ERR_OUT_OF_MEMORY;
         return NULL;
     }
+    vg->long_list |= count > LONG_LIST;
     iov_to_buf(cmd->elem.out_sg, cmd->elem.out_num, at, entries, want);
     for (uint32_t i = 0; i < count; i++) {
         entries[i].gpa = le64_to_cpu(entries[i].gpa);

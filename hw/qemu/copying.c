@@ -2,9 +2,9 @@
 #include "hw/qemu/copying.h"
 
 #include "hw/qemu/deferred.h"
+#include "hw/qemu/later.h"
 #include "hw/qemu/slice.h"
 
-#include "qemu/main-loop.h"
 #include "ui/surface.h"
 
 /* Rows that are copied between two looks at the clock. */
@@ -115,7 +115,7 @@ static bool copy_scanout(VramGPU *vg, uint32_t scanout_id)
 static void copy_or_schedule(VramGPU *vg, uint32_t scanout_id)
 {
     if (!copy_scanout(vg, scanout_id))
-        qemu_bh_schedule(vg->copying_bh);
+        vram_later(vg->copying_later);
 }
 
 void vram_copying_flip(VramGPU *vg, uint32_t scanout_id, DisplaySurface *surface, struct vrl_charge *charge)
@@ -153,7 +153,7 @@ void vram_copying_go_on(void *opaque)
     vg->slice_end = vram_slice_begin();
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
         if (!copy_scanout(vg, i)) {
-            qemu_bh_schedule(vg->copying_bh);
+            vram_later(vg->copying_later);
             return;
         }
     }

@@ -8,13 +8,13 @@
  */
 #include "hw/qemu/command-copy.h"
 #include "hw/qemu/deferred.h"
+#include "hw/qemu/later.h"
 #include "hw/qemu/slice.h"
 
 #include <drm_fourcc.h>
 
 #include "hw/virtio/virtio-gpu-bswap.h"
 #include "qemu/iov.h"
-#include "qemu/main-loop.h"
 
 /* virtio 1.3, 5.7.6.10: cursors are that wide and high. */
 #define CURSOR_SIZE 64
@@ -92,7 +92,7 @@ void vram_handle_cursor(VramGPU *vg)
     vram_deferred_run(vg);
     while (virtio_queue_ready(vq)) {
         if (vram_slice_over(end)) {
-            qemu_bh_schedule(VIRTIO_GPU(vg)->cursor_bh);
+            vram_later(vg->cursor_later);
             return;
         }
         elem = vram_copy_pop(vg, vq, sizeof(*elem));

@@ -6,6 +6,7 @@
 #include "hw/qemu/copying.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/later.h"
 #include "hw/qemu/lose.h"
 #include "hw/qemu/main-loop.h"
 #include "hw/qemu/stalled.h"
@@ -205,6 +206,9 @@ static void start(VramGPU *vg)
     replace_bh(&g->ctrl_bh, vram_bh_new(vg, ctrl_bh, true));
     replace_bh(&g->cursor_bh, vram_bh_new(vg, cursor_bh, true));
     vg->copying_bh = vram_bh_new(vg, vram_copying_go_on, true);
+    vg->ctrl_later = vram_later_new(&g->ctrl_bh);
+    vg->cursor_later = vram_later_new(&g->cursor_bh);
+    vg->copying_later = vram_later_new(&vg->copying_bh);
     vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
     vg->deferred = vram_deferred_new(vg);
     vg->stalled = vram_stalled_new(vg);
@@ -272,6 +276,9 @@ static void unrealize(DeviceState *dev)
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
     g_clear_pointer(&vg->stalled, vram_stalled_free);
+    g_clear_pointer(&vg->ctrl_later, vram_later_free);
+    g_clear_pointer(&vg->cursor_later, vram_later_free);
+    g_clear_pointer(&vg->copying_later, vram_later_free);
     g_clear_pointer(&vg->copying_bh, qemu_bh_delete);
     vram_readers_free(vg);
     end_displays(vg);

@@ -16,6 +16,7 @@
 #include "hw/qemu/copying.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/later.h"
 #include "hw/qemu/slice.h"
 #include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
@@ -175,9 +176,13 @@ static void run_ring(VramGPU *vg, VirtQueue *vq)
 {
     struct virtio_gpu_ctrl_command *cmd;
 
+    vg->long_list = false;
     while (!vg->suspended) {
         if (vram_slice_over(vg->slice_end)) {
-            qemu_bh_schedule(VIRTIO_GPU(vg)->ctrl_bh);
+            if (vg->long_list)
+                vram_later_rest(vg->ctrl_later);
+            else
+                vram_later(vg->ctrl_later);
             break;
         }
         cmd = vram_copy_pop(vg, vq, sizeof(*cmd));

@@ -116,6 +116,7 @@ typedef struct VramRegions VramRegions;
 typedef struct VramIommu VramIommu;
 typedef struct VramDeferred VramDeferred;
 typedef struct VramStalled VramStalled;
+typedef struct VramLater VramLater;
 
 typedef struct VramGPU {
     union {
@@ -140,7 +141,9 @@ typedef struct VramGPU {
     VramStalled *stalled;
     MemoryRegion copy;  /* of the command that is being carried out, see command-copy.h */
     int64_t slice_end;  /* of the work in this turn of the main loop, see slice.h */
+    bool long_list;     /* a list of addresses was translated in it that may take longer than it */
     QEMUBH *copying_bh; /* goes on with it in the next one */
+    VramLater *ctrl_later, *cursor_later, *copying_later;
     bool pins_ram;      /* QEMU has been told that guest RAM must not be discarded */
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */

@@ -3,6 +3,7 @@
 #include "hw/qemu/copying.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/later.h"
 #include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
 
@@ -113,7 +114,7 @@ int64_t vram_slice_begin(void)
     return 0;
 }
 
-void qemu_bh_schedule(QEMUBH *bh)
+void vram_later(VramLater *later)
 {
     abort();
 }
