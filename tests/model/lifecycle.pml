@@ -9,6 +9,7 @@
  *   KEEP_VIEW   the CPU's view outlives the memory
  *   NO_LIMIT    a consumer that hangs is waited for without bound
  *   SHOW_STALE  memory that came back is shown again without new backing
+ *   FORGET      a dma-buf that the guest has taken back is forgotten while a consumer holds it
  */
 #define CONSUMERS 2
 
@@ -20,6 +21,7 @@ bool bound;      /* to the scanout */
 bool dmabuf;     /* our descriptor is open */
 bool view;       /* the CPU's view is mapped */
 bool memory_on = true;
+bool lingers;    /* a dma-buf that the blob has given back is remembered */
 bool losing;     /* between the first step of a revocation and its last */
 bool fresh;      /* the guest has attached memory since it was last lost */
 
@@ -67,6 +69,9 @@ inline let_go(next)
 
 inline give_back()
 {
+#ifndef FORGET
+    if :: HELD_BY_ANY -> lingers = true :: else fi;
+#endif
     dmabuf = false;
 #ifndef KEEP_VIEW
     view = false;
@@ -100,8 +105,12 @@ active proctype Guest()
     :: atomic { state == Revoked && !detached -> detached = true }
     :: atomic { state == Revoked && detached && memory_on -> attach(); detached = false }
     :: atomic { state == Revoked && detached -> state = Gone; bound = false; detached = false }
+    :: atomic { lingers && !HELD_BY_ANY -> lingers = false /* looked at again */ }
     /* Memory decoding off, D3, a reset: first us, then the kernel. */
-    :: atomic { state == Backed && memory_on -> losing = true; let_go(Revoked) };
+    :: atomic { memory_on && (state == Backed || lingers) ->
+           losing = true;
+           if :: state == Backed -> let_go(Revoked) :: else fi
+       };
        do
 #ifdef NO_WAIT
        :: break
@@ -114,10 +123,16 @@ active proctype Guest()
        od;
        atomic {
            give_back();
+           lingers = false;
            assert(!view && !dmabuf);
            memory_on = false;
            assert(!HELD_BY_LIVE);
            losing = false
+       }
+    /* Nothing is known that lies in it. */
+    :: atomic { memory_on && state != Backed && state != Revoked && !lingers ->
+           memory_on = false;
+           assert(!HELD_BY_LIVE)
        }
     :: atomic { !memory_on && state != Revoked -> memory_on = true }
     :: atomic { !memory_on && state == Revoked -> memory_on = true;

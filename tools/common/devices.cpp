@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace vramlink {
@@ -43,15 +44,26 @@ Result<bool> has_stats(Qmp &qmp, const std::string &path)
     return false;
 }
 
-Result<std::string> stats_of(Qmp &qmp, const std::string &path)
+/// A property that is a string.
+Result<std::string> get(Qmp &qmp, const std::string &path, const std::string &property)
 {
-    const auto answer = qmp.command("qom-get", json{{"path", path}, {"property", stats_property}}.dump());
+    const auto answer = qmp.command("qom-get", json{{"path", path}, {"property", property}}.dump());
     if (!answer)
         return answer;
     const auto value = json::parse(*answer, nullptr, false);
     if (!value.is_string())
-        return fail(EPROTO, fmt::format("{} of {} is not a string", stats_property, path));
+        return fail(EPROTO, fmt::format("{} of {} is not a string", property, path));
     return value.get<std::string>();
+}
+
+/// How many pages of blobs there are.
+uint64_t pages_of(const std::string &stats)
+{
+    constexpr uint64_t most = 1024; // of 256 blobs each: more than any table has
+    const auto all = json::parse(stats, nullptr, false);
+    const auto pages = all.is_object() ? all.find("blob_pages") : all.end();
+    const bool told = all.is_object() && pages != all.end() && pages->is_number_unsigned();
+    return told ? std::min(most, pages->get<uint64_t>()) : 1;
 }
 
 Result<void> add_devices_under(Qmp &qmp, const std::string &parent, std::vector<Device> &devices)
@@ -68,10 +80,10 @@ Result<void> add_devices_under(Qmp &qmp, const std::string &parent, std::vector<
             return std::unexpected(ours.error());
         if (!*ours)
             continue;
-        auto stats = stats_of(qmp, path);
+        auto stats = get(qmp, path, stats_property);
         if (!stats)
             return std::unexpected(stats.error());
-        devices.push_back({std::move(path), std::move(*stats)});
+        devices.push_back({.path = std::move(path), .stats = std::move(*stats)});
     }
     return {};
 }
@@ -86,6 +98,18 @@ Result<std::vector<Device>> find_devices(Qmp &qmp)
             return std::unexpected(added.error());
     }
     return devices;
+}
+
+Result<void> fetch_more_blobs(Qmp &qmp, Device &device)
+{
+    const uint64_t pages = pages_of(device.stats);
+    for (uint64_t page = 1; page < pages; ++page) {
+        auto blobs = get(qmp, device.path, fmt::format("vramlink-blobs[{}]", page));
+        if (!blobs)
+            return std::unexpected(std::move(blobs.error()));
+        device.more_blobs.push_back(std::move(*blobs));
+    }
+    return {};
 }
 
 } // namespace vramlink

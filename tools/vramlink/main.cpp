@@ -49,6 +49,11 @@ int print_status(const StatusOptions &options)
                    options.qmp, options.device.empty() ? "" : " called ", options.device);
         return exit_no_device;
     }
+    for (Device &device : *devices) {
+        if (const auto fetched = fetch_more_blobs(*qmp, device); !fetched)
+            fmt::print(stderr, "vramlink: {}: not all blobs are told: {}\n", device.path,
+                       fetched.error().text);
+    }
     if (options.json) {
         fmt::print("{}", as_json(*devices));
     } else {

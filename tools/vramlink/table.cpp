@@ -87,31 +87,67 @@ std::string blobs_of(const Json &blobs)
     return rows.size() > 1 ? lines_of(rows) : "  none\n";
 }
 
+/// A device's statistics with the blobs of all pages.
+Json all_of(const Device &device)
+{
+    Json stats = Json::parse(device.stats, nullptr, false);
+    if (!stats.is_object() || !member(stats, "blobs").is_array())
+        return stats;
+    Json &blobs = stats["blobs"];
+    for (const std::string &page : device.more_blobs) {
+        const Json more = Json::parse(page, nullptr, false);
+        for (const Json &blob : member(more, "blobs"))
+            blobs.push_back(blob);
+    }
+    return stats;
+}
+
+std::string lines_of_warnings(const Json &warnings)
+{
+    std::string lines;
+    for (const Json &warning : warnings.is_array() ? warnings : Json::array())
+        lines += "  warning: " + text(warning) + "\n";
+    return lines;
+}
+
+/// What the device has of what its process may spend.
+std::string charges_of(const Json &charged)
+{
+    if (!charged.is_object())
+        return "";
+    const auto n = [&](const char *key) { return text(member(charged, key)); };
+    const auto b = [&](const char *key) { return bytes(member(charged, key)); };
+    return fmt::format(
+        "  charged: {} descriptors, {} mappings, {} of address space, {} of memory, {} pinned\n",
+        n("descriptors"), n("mappings"), b("address_space"), b("host_memory"), b("pinned"));
+}
+
 std::string totals_of(const Json &totals)
 {
     const auto n = [&](const char *key) { return text(member(totals, key)); };
     std::string lines = fmt::format(
-        "  {} live, {} revoked; {} dma-bufs open, {} ranges kept\n"
+        "  {} live, {} revoked; {} dma-bufs open, {} linger, {} ranges kept\n"
         "  {} flips ({} never shown), {} flushes, {} exports ({} failed), {} imports ({} failed)\n"
         "  {} views, {} copied, {} revocations, {} commands ({} refused",
-        n("live"), n("tombstones"), n("dmabuf_fds"), n("extents"), n("flips"), n("superseded"), n("flushes"),
-        n("exports"), n("exports_failed"), n("imports"), n("imports_failed"), n("views"),
-        bytes(member(totals, "bytes_copied")), n("revocations"), n("commands"), n("command_errors"));
+        n("live"), n("tombstones"), n("dmabuf_fds"), n("lingering"), n("extents"), n("flips"),
+        n("superseded"), n("flushes"), n("exports"), n("exports_failed"), n("imports"), n("imports_failed"),
+        n("views"), bytes(member(totals, "bytes_copied")), n("revocations"), n("commands"),
+        n("command_errors"));
     std::string kinds;
     for (const auto &[kind, count] : member(totals, "errors").items())
         kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", text(count), kind);
-    return lines + kinds + ")\n";
+    return lines + kinds + ")\n" + charges_of(member(totals, "charged"));
 }
 
 } // namespace
 
 std::string as_table(const Device &device, bool history)
 {
-    const auto stats = Json::parse(device.stats, nullptr, false);
+    const Json stats = all_of(device);
     if (!stats.is_object())
         return device.path + "\n  its statistics are no JSON object\n";
-    std::string all = device.path + "\n" + totals_of(member(stats, "totals")) + "blobs\n" +
-                      blobs_of(member(stats, "blobs"));
+    std::string all = device.path + "\n" + lines_of_warnings(member(stats, "warnings")) +
+                      totals_of(member(stats, "totals")) + "blobs\n" + blobs_of(member(stats, "blobs"));
     if (history)
         all += "gone\n" + blobs_of(member(stats, "history"));
     return all;
@@ -121,7 +157,7 @@ std::string as_json(const std::vector<Device> &devices)
 {
     Json all = Json::object();
     for (const Device &device : devices) {
-        auto stats = Json::parse(device.stats, nullptr, false);
+        Json stats = all_of(device);
         all[device.path] = stats.is_discarded() ? Json() : std::move(stats);
     }
     constexpr int indent = 2;
