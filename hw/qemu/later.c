@@ -53,10 +53,10 @@ void vram_later_free(VramLater *later)
     g_free(later);
 }
 
-void vram_later_rest(VramLater *later)
+void vram_later_rest(VramLater *later, int64_t ms)
 {
     if (!timer_pending(later->timer))
-        timer_mod(later->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + VRAM_LATER_MS);
+        timer_mod(later->timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + MAX(ms, VRAM_LATER_MS));
 }
 
 void vram_later(VramLater *later)
@@ -64,5 +64,5 @@ void vram_later(VramLater *later)
     if (later->idle)
         return;
     later->idle = g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, nothing_else_is_ready, later, NULL);
-    vram_later_rest(later);
+    vram_later_rest(later, 0);
 }

@@ -19,7 +19,7 @@ VramLater *vram_later_new(QEMUBH **bh);
 /* NULL is fine. Nothing is scheduled any more. */
 void vram_later_free(VramLater *later);
 void vram_later(VramLater *later);
-/* The slice was much too long: not before VRAM_LATER_MS, so that what has waited for it gets through. */
-void vram_later_rest(VramLater *later);
+/* The slice was much too long, it took @ms: what has waited for it gets as long before the rest. */
+void vram_later_rest(VramLater *later, int64_t ms);
 
 #endif

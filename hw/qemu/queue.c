@@ -174,13 +174,14 @@ static void run_or_suspend(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
 /* Nothing may overtake a suspended command, so nothing is taken from the ring meanwhile. */
 static void run_ring(VramGPU *vg, VirtQueue *vq)
 {
+    const int64_t began = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
     struct virtio_gpu_ctrl_command *cmd;
 
     vg->long_list = false;
     while (!vg->suspended) {
         if (vram_slice_over(vg->slice_end)) {
             if (vg->long_list)
-                vram_later_rest(vg->ctrl_later);
+                vram_later_rest(vg->ctrl_later, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - began);
             else
                 vram_later(vg->ctrl_later);
             break;

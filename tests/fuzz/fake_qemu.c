@@ -119,6 +119,11 @@ void vram_later(VramLater *later)
     abort();
 }
 
+void vram_later_rest(VramLater *later, int64_t ms)
+{
+    abort();
+}
+
 int64_t qemu_clock_get_ns(QEMUClockType type)
 {
     return fake->now_ms * SCALE_MS;
