@@ -2,15 +2,12 @@
 
 #include "hw/blob/backing.hpp"
 
-#include "hw/view/copied_view.hpp"
-#include "hw/view/mapped_view.hpp"
 #include "vramlink/page.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace vramlink {
@@ -27,11 +24,6 @@ uint64_t microseconds(Clock::Time::duration duration)
     return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
 }
 
-std::string over_shadow_limit(uint64_t size, const Budget &budget)
-{
-    return fmt::format("a copy of {} bytes is {}", size, budget.over());
-}
-
 } // namespace
 
 Answer<void> Backing::pay()
@@ -42,12 +34,6 @@ Answer<void> Backing::pay()
                       fmt::format("{} ranges are over the {} that are left of {}", memory_.extents().size(),
                                   resources_.extents.left(), resources_.extents.limit()));
     extents_charge_ = std::move(*extents);
-    if (choice_.view != ViewBy::Copied || choice_.share != ShareBy::None)
-        return {};
-    auto shadow = resources_.account.host_memory->take(size_);
-    if (!shadow)
-        return refuse(VRL_ERR_OUT_OF_MEMORY, over_shadow_limit(size_, *resources_.account.host_memory));
-    shadow_charge_ = std::move(*shadow);
     return {};
 }
 
@@ -118,6 +104,20 @@ Result<UniqueFd> Backing::export_from(uint64_t start)
     return resources_.udmabuf.export_from(memory_, start);
 }
 
+/// Guest RAM in a dma-buf cannot be given back to the host. Those that start later in the blob hold the same
+/// pages as the first.
+std::expected<Charge, std::string> Backing::pin(uint64_t start)
+{
+    if (choice_.share != ShareBy::Udmabuf || start != 0)
+        return Charge();
+    Budget &budget = *resources_.account.pinned;
+    auto charge = budget.take(memory_.length());
+    if (!charge)
+        return std::unexpected(
+            fmt::format("a dma-buf would pin {} bytes, {}", memory_.length(), budget.over()));
+    return std::move(*charge);
+}
+
 int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
 {
     auto charge = resources_.account.descriptors->take(1);
@@ -127,6 +127,11 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
     }
     if (!charge) {
         reason = "a dma-buf takes 1 descriptor, " + resources_.account.descriptors->over();
+        return -1;
+    }
+    auto pinned = pin(start);
+    if (!pinned) {
+        reason = std::move(pinned.error());
         return -1;
     }
     DmaBufs one;
@@ -151,6 +156,7 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
     made.fd = std::move(*exported);
     made.imported_here = imported_here_;
     made.descriptor = std::move(*charge);
+    made.pinned = std::move(*pinned);
     made.open = std::move(*resources_.dmabufs.take(1));
     if (choice_.share == ShareBy::Vfio)
         made.bar = memory_.regions()[0];
@@ -205,62 +211,6 @@ bool Backing::revoked_by_kernel(int device_fd) const noexcept
     return std::any_of(dmabufs_.begin(), dmabufs_.end(), [&](const DmaBuf &dmabuf) {
         return dmabuf.in_device(device_fd) && dmabuf.revoked_by_kernel(resources_.calls);
     });
-}
-
-Result<std::unique_ptr<CpuView>> Backing::make_copy()
-{
-    if (shadow_charge_.amount() == 0) {
-        auto charge = resources_.account.host_memory->take(size_);
-        if (!charge)
-            return fail(ENOSPC, over_shadow_limit(size_, *resources_.account.host_memory));
-        shadow_charge_ = std::move(*charge);
-    }
-    auto view = CopiedView::make(memory_, size_, std::move(shadow_charge_), *resources_.account.mappings);
-    if (view)
-        resources_.counters.bytes_copied += (*view)->gather(0, size_);
-    return view;
-}
-
-Result<std::unique_ptr<CpuView>> Backing::make_view(Facts &facts)
-{
-    if (choice_.view == ViewBy::Direct) {
-        const Extent extent = memory_.extents()[0];
-        facts.view = "direct";
-        return std::make_unique<DirectView>(memory_.region_of(extent).host + extent.offset);
-    }
-    std::string failure;
-    if (choice_.view == ViewBy::Mapped) {
-        auto mapped = MappedView::make(memory_, *resources_.account.mappings);
-        if (mapped) {
-            facts.view = "mapped";
-            return mapped;
-        }
-        failure = std::move(mapped.error().text);
-    }
-    auto copied = make_copy();
-    if (!copied) {
-        copied.error().text = failure.empty() ? copied.error().text : failure + "; " + copied.error().text;
-        return copied;
-    }
-    facts.view = "copied";
-    if (!shared_ && !failure.empty()) {
-        facts.plan = VRL_PLAN_COPIED;
-        facts.reason = std::move(failure);
-        resources_.notes.plan(facts);
-    }
-    return copied;
-}
-
-Result<CpuView *> Backing::view(Facts &facts)
-{
-    if (!view_) {
-        auto made = make_view(facts);
-        if (!made)
-            return std::unexpected(std::move(made.error()));
-        view_ = std::move(*made);
-        ++resources_.counters.views;
-    }
-    return view_.get();
 }
 
 } // namespace vramlink

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Backing: the memory of a blob and what was made of it: its dma-bufs and its CPU view.
+// Backing: the memory of a blob and what was made of it: its dma-bufs and its CPU views.
 //
-// It owns both. Destroying it closes dma-bufs first, then unmaps the view; consumers have let go before (Blob
-// does that). It refers to its own memory, so it does not move.
+// It owns both. Destroying it closes dma-bufs first, then unmaps the views; consumers have let go before
+// (Blob does that). It refers to its own memory, so it does not move.
 
 #ifndef VRAMLINK_HW_BLOB_BACKING_HPP
 #define VRAMLINK_HW_BLOB_BACKING_HPP
@@ -20,6 +20,8 @@
 #include "vramlink/unique_fd.hpp"
 
 #include <cstdint>
+#include <expected>
+#include <list>
 #include <memory>
 #include <string>
 
@@ -31,7 +33,7 @@ class Backing {
     static constexpr size_t max_slices = 16;
 
     /// Chooses the plan, exports the whole blob where the plan says so, and writes ranges, plan, reason and
-    /// region to @p facts. Refuses (OUT_OF_MEMORY) over the budgets of extents and of shadow bytes.
+    /// region to @p facts. Refuses (OUT_OF_MEMORY) over the budget of extents.
     static Answer<std::unique_ptr<Backing>> make(ExtentList memory, uint64_t size, Resources &resources,
                                                  Facts &facts);
     Backing(const Backing &) = delete;
@@ -59,10 +61,20 @@ class Backing {
     /// The kernel tells that it has revoked one of them since its export (VfioEvents).
     [[nodiscard]] bool revoked_by_kernel(int device_fd) const noexcept;
 
-    /// The whole blob for the CPU; borrowed. Made at the first call.
-    Result<CpuView *> view(Facts &facts);
+    /// A view that has @p wanted, bytes of the blob and not empty; borrowed. Made when there is none; the
+    /// last of VRL_MAX_VIEWS is of the whole blob.
+    Result<CpuView *> view(const BlobRange &wanted, Facts &facts);
     /// The view if it was made; null otherwise.
-    [[nodiscard]] CpuView *existing_view() const noexcept { return view_.get(); }
+    [[nodiscard]] CpuView *existing_view(const BlobRange &wanted) const noexcept;
+    /// Brings the stretch up to date in each copy that has a part of it. Returns how many bytes were copied.
+    uint64_t gather(uint64_t offset, uint64_t length) noexcept;
+    [[nodiscard]] bool has_copy() const noexcept;
+    /// What one of them shows is not the blob any more.
+    [[nodiscard]] bool has_lost_view() const noexcept;
+
+    using Views = std::list<std::unique_ptr<CpuView>>;
+    /// Moves the views, which somebody still reads, to @p to; they do not need the backing any more.
+    void retire_views(Views &to) noexcept;
 
   private:
     Backing(ExtentList &&memory, uint64_t size, Resources &resources) noexcept
@@ -77,17 +89,16 @@ class Backing {
     Result<void> probe(int dmabuf);
     Result<UniqueFd> export_from(uint64_t start);
     int add_dmabuf(uint64_t start, Facts &facts, std::string &reason);
-    Result<std::unique_ptr<CpuView>> make_view(Facts &facts);
-    Result<std::unique_ptr<CpuView>> make_copy();
+    std::expected<Charge, std::string> pin(uint64_t start);
+    Result<std::unique_ptr<CpuView>> make_view(const BlobRange &wanted, Facts &facts);
 
     ExtentList memory_;
     uint64_t size_; ///< of the blob, bytes
     Resources &resources_;
     PlanChoice choice_;
     Charge extents_charge_;
-    Charge shadow_charge_; ///< for plan Copied, until the view takes it
-    std::unique_ptr<CpuView> view_;
-    DmaBufs dmabufs_; ///< behind view_, so that they die first
+    Views views_;
+    DmaBufs dmabufs_; ///< behind views_, so that they die first
     bool shared_ = false;
     bool imported_here_ = false;
     bool in_vfio_ = false;

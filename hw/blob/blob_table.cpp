@@ -4,6 +4,7 @@
 
 #include "hw/blob/translate.hpp"
 #include "vramlink/checked.hpp"
+#include "vramlink/page.hpp"
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <exception>
+#include <limits>
 #include <utility>
 
 namespace vramlink {
@@ -97,6 +99,8 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
             remember_rejected(id, size, entries, memory.error());
         return std::unexpected(std::move(memory.error()));
     }
+    if (auto checked = check_memory(size, memory->memory); !checked)
+        return std::unexpected(std::move(checked.error()));
     Blob blob;
     blob.facts.id = id;
     blob.facts.state = State::Backed;
@@ -112,6 +116,20 @@ Answer<BlobTable::Blob> BlobTable::make_blob(uint32_t id, uint64_t size, Entries
         return std::unexpected(std::move(kept.error()));
     resources_.notes.plan(blob.facts);
     return blob;
+}
+
+/// The guest may name the same memory again and again; a view of all that would take the host's address
+/// space.
+Answer<void> BlobTable::check_memory(uint64_t size, const ExtentList &memory)
+{
+    uint64_t there = 0;
+    for (const auto &region : memory.regions())
+        there = checked_add(there, page_up(region->size)).value_or(std::numeric_limits<uint64_t>::max());
+    if (page_up(size) > there)
+        return refuse(
+            VRL_ERR_INVALID_PARAMETER,
+            fmt::format("the size is {} bytes, and the memory that the backing lies in has {}", size, there));
+    return {};
 }
 
 Answer<void> BlobTable::keep_addresses(Blob &blob, Entries entries)
@@ -161,14 +179,16 @@ void BlobTable::let_go(Blob &blob, State next) noexcept
 {
     blob.facts.state = next;
     if (blob.backing && ops_.release_consumers != nullptr)
-        ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
+        blob.read_on = !ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
 }
 
-/// Second half: dma-bufs are closed or linger, views unmapped.
+/// Second half: dma-bufs are closed or linger, views unmapped or retired.
 void BlobTable::give_back(Blob &blob) noexcept
 {
     if (blob.backing && blob.facts.state != State::Revoked)
         blob.backing->give_dmabufs_back();
+    if (blob.backing && std::exchange(blob.read_on, false))
+        blob.backing->retire_views(retired_);
     blob.backing.reset();
     blob.addresses = AddressList();
     blob.iommu = false;

@@ -112,6 +112,7 @@ class BlobTable {
         std::unique_ptr<Backing> backing; ///< set exactly when state is Backed
         AddressList addresses;            ///< of a backing that can migrate or that an IOMMU answered for
         bool iommu = false;               ///< an IOMMU answered for a part of it
+        bool read_on = false; ///< while it lets go: a display of this process may read its views for a while
     };
     using Blobs = std::unordered_map<uint32_t, Blob>;
 
@@ -123,6 +124,7 @@ class BlobTable {
     }
     Answer<Blob> make_blob(uint32_t id, uint64_t size, Entries entries);
     Answer<void> check_new(uint32_t id, uint64_t size) const;
+    static Answer<void> check_memory(uint64_t size, const ExtentList &memory);
     Answer<void> keep_addresses(Blob &blob, Entries entries);
     [[nodiscard]] Blob *backed(uint32_t id) noexcept;
     template <class Affected>
@@ -134,8 +136,11 @@ class BlobTable {
     void release(Blob &blob, State next) noexcept;
     void let_go(Blob &blob, State next) noexcept;
     void give_back(Blob &blob) noexcept;
-    void gather_plane(CpuView &view, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
+    void gather_plane(Backing &backing, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
                       uint32_t height) noexcept;
+    [[nodiscard]] size_t blob_pages() const noexcept;
+    [[nodiscard]] std::vector<uint32_t> ids_of_page(uint64_t page) const;
+    template <class List> void list_blobs(uint64_t page, List &list) const;
     void remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal);
 
     vrl_ops ops_;
@@ -144,6 +149,7 @@ class BlobTable {
     Resources resources_; ///< before blobs_: budgets outlive their charges
     RegionRegistry regions_;
     History history_;
+    Backing::Views retired_;
     std::vector<std::string> warnings_;
     Blobs blobs_;
 };

@@ -44,7 +44,7 @@ void BlobTable::unshare(uint32_t id, const char *why) noexcept
     if (blob == nullptr)
         return;
     if (ops_.release_consumers != nullptr)
-        ops_.release_consumers(opaque_, id, false);
+        (void)ops_.release_consumers(opaque_, id, false); // the views stay
     try {
         blob->backing->unshare(why, blob->facts);
     } catch (const std::exception &) {
@@ -64,21 +64,22 @@ Result<void> BlobTable::probe_with(const char *node)
 void *BlobTable::view(uint32_t id, const vrl_framebuffer &fb)
 {
     Blob *blob = backed(id);
-    const auto end = framebuffer_end(fb);
-    if (blob == nullptr || !end || *end > blob->facts.size)
+    const auto range = framebuffer_range(fb);
+    if (blob == nullptr || !range || range->end > blob->facts.size)
         return nullptr;
-    auto view = blob->backing->view(blob->facts);
+    auto view = blob->backing->view(*range, blob->facts);
     if (!view) {
         say(id, VRL_ERR_UNSPEC, VRL_LOG_HOST, "no CPU view: " + view.error().text);
         return nullptr;
     }
-    return (*view)->data() + fb.start;
+    return (*view)->at(fb.start);
 }
 
-bool BlobTable::view_is_copy(uint32_t id, const vrl_framebuffer &) noexcept
+bool BlobTable::view_is_copy(uint32_t id, const vrl_framebuffer &fb) noexcept
 {
     const Blob *blob = backed(id);
-    const CpuView *view = blob != nullptr ? blob->backing->existing_view() : nullptr;
+    const auto range = framebuffer_range(fb);
+    const CpuView *view = blob != nullptr && range ? blob->backing->existing_view(*range) : nullptr;
     return view != nullptr && view->is_copy();
 }
 
@@ -86,25 +87,25 @@ void BlobTable::flush(uint32_t id, const vrl_framebuffer &fb, uint32_t x, uint32
                       uint32_t height) noexcept
 {
     Blob *blob = backed(id);
-    CpuView *view = blob != nullptr ? blob->backing->existing_view() : nullptr;
-    if (view == nullptr || !view->is_copy())
+    if (blob == nullptr || !blob->backing->has_copy())
         return;
+    Backing &backing = *blob->backing;
     if (!fits(x, width, fb.width) || !fits(y, height, fb.height) || !framebuffer_end(fb))
         return;
     const uint64_t row = static_cast<uint64_t>(width) * fb.bytes_pp;
     uint64_t at = fb.start + static_cast<uint64_t>(y) * fb.stride + static_cast<uint64_t>(x) * fb.bytes_pp;
     if (row == fb.stride) { // one stretch: whole pages are copied, not what each row has of them
-        resources_.counters.bytes_copied += view->gather(at, row * height);
+        resources_.counters.bytes_copied += backing.gather(at, row * height);
     } else {
         for (uint32_t i = 0; i < height; ++i, at += fb.stride)
-            resources_.counters.bytes_copied += view->gather(at, row);
+            resources_.counters.bytes_copied += backing.gather(at, row);
     }
     for (uint32_t i = 1; i < fb.layout.nr_planes && i < VRL_MAX_PLANES; ++i)
-        gather_plane(*view, fb, i, y, height);
+        gather_plane(backing, fb, i, y, height);
 }
 
 /// Whole rows: nobody reads these planes but a conversion.
-void BlobTable::gather_plane(CpuView &view, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
+void BlobTable::gather_plane(Backing &backing, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
                              uint32_t height) noexcept
 {
     const vrl_samples &sample = fb.layout.plane[number];
@@ -112,7 +113,7 @@ void BlobTable::gather_plane(CpuView &view, const vrl_framebuffer &fb, uint32_t 
     const uint64_t row = (uint64_t{fb.width} + sample.across - 1) / sample.across * sample.bytes;
     const uint32_t last = (y + height + sample.down - 1) / sample.down;
     for (uint32_t i = y / sample.down; i < last; ++i)
-        resources_.counters.bytes_copied += view.gather(plane.start + uint64_t{i} * plane.stride, row);
+        resources_.counters.bytes_copied += backing.gather(plane.start + uint64_t{i} * plane.stride, row);
 }
 
 void BlobTable::tell_shown(uint32_t id, const char *how)
@@ -133,10 +134,10 @@ bool BlobTable::convert(uint32_t id, const vrl_framebuffer &fb, const Target &to
     const vrl_samples &chroma = fb.layout.plane[1];
     const uint32_t x = part.x - part.x % chroma.across;
     const uint32_t y = part.y - part.y % chroma.down;
-    const std::byte *blob = first - fb.start;
+    const auto to_chroma = static_cast<ptrdiff_t>(fb.more[0].start) - static_cast<ptrdiff_t>(fb.start);
     const YuvPlanes from{
         .luma = first + uint64_t{y} * fb.stride + uint64_t{x} * fb.bytes_pp,
-        .chroma = blob + fb.more[0].start + uint64_t{y / chroma.down} * fb.more[0].stride +
+        .chroma = first + to_chroma + uint64_t{y / chroma.down} * fb.more[0].stride +
                   uint64_t{x / chroma.across} * chroma.bytes,
         .luma_stride = fb.stride,
         .chroma_stride = fb.more[0].stride,

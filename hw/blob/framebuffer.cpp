@@ -150,4 +150,15 @@ std::optional<uint64_t> framebuffer_end(const vrl_framebuffer &fb) noexcept
     return end;
 }
 
+std::optional<BlobRange> framebuffer_range(const vrl_framebuffer &fb) noexcept
+{
+    const auto end = framebuffer_end(fb);
+    if (!end)
+        return std::nullopt;
+    BlobRange range{fb.start, *end};
+    for (uint32_t i = 1; i < fb.layout.nr_planes; ++i)
+        range.first = std::min(range.first, fb.more[i - 1].start);
+    return range;
+}
+
 } // namespace vramlink

@@ -6,6 +6,7 @@
 #define VRAMLINK_HW_BLOB_FRAMEBUFFER_HPP
 
 #include "hw/blob/refusal.hpp"
+#include "hw/view/cpu_view.hpp"
 #include "vramlink/blob_table.h"
 
 #include <cstdint>
@@ -21,6 +22,9 @@ Answer<vrl_framebuffer> make_framebuffer(uint64_t blob_size, const FramebufferRe
 /// The byte behind the last pixel of @p fb, in whichever plane; none when that does not fit 64 bits or the
 /// rectangle is empty.
 [[nodiscard]] std::optional<uint64_t> framebuffer_end(const vrl_framebuffer &fb) noexcept;
+
+/// From the first pixel's byte to behind the last one's, over all planes; none as above.
+[[nodiscard]] std::optional<BlobRange> framebuffer_range(const vrl_framebuffer &fb) noexcept;
 
 } // namespace vramlink
 

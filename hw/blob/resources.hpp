@@ -15,6 +15,7 @@
 #include "hw/export/udmabuf_exporter.hpp"
 #include "hw/export/vfio_exporter.hpp"
 #include "hw/prime/prime_probe.hpp"
+#include "hw/view/view_budgets.hpp"
 #include "vramlink/blob_table.h"
 #include "vramlink/budget.hpp"
 #include "vramlink/range_storage.hpp"
@@ -41,6 +42,8 @@ struct Host {
 /// lives as long as its charges.
 struct Account {
     Account(ProcessBudgets &process, const vrl_limits &limits);
+
+    [[nodiscard]] ViewBudgets for_views() const noexcept { return {*mappings, *address_space, *host_memory}; }
 
     std::shared_ptr<Budget> descriptors, mappings, address_space, host_memory, pinned;
 };

@@ -213,16 +213,14 @@ void BlobTable::imported_here(uint32_t id) noexcept
         blob->backing->imported_here();
 }
 
-void BlobTable::reap() noexcept {}
+void BlobTable::reap() noexcept
+{
+    retired_.clear();
+}
 
 uint32_t BlobTable::revoke_lost(const char *why) noexcept
 {
-    return revoke_where(
-        [](const Blob &blob) {
-            const CpuView *view = blob.backing->existing_view();
-            return view != nullptr && view->lost();
-        },
-        {}, why);
+    return revoke_where([](const Blob &blob) { return blob.backing->has_lost_view(); }, {}, why);
 }
 
 bool BlobTable::in_device(int device_fd) const noexcept

@@ -6,9 +6,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 namespace vramlink {
 namespace {
@@ -80,26 +83,72 @@ Json to_json(const Facts &facts)
     return json;
 }
 
+/// What the table has of what the process may spend.
+Json charged(const Account &account)
+{
+    return {{"descriptors", account.descriptors->used()},
+            {"mappings", account.mappings->used()},
+            {"address_space", account.address_space->used()},
+            {"host_memory", account.host_memory->used()},
+            {"pinned", account.pinned->used()}};
+}
+
+std::string text_of(const Json &json)
+{
+    constexpr int indent = 1;
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 } // namespace
+
+size_t BlobTable::blob_pages() const noexcept
+{
+    return blobs_.empty() ? 1 : (blobs_.size() - 1) / VRL_BLOBS_PER_PAGE + 1;
+}
+
+/// The ids of one page, in order. Takes time for all blobs, but little for each.
+std::vector<uint32_t> BlobTable::ids_of_page(uint64_t page) const
+{
+    const uint64_t first = page * VRL_BLOBS_PER_PAGE;
+    if (first >= blobs_.size())
+        return {};
+    std::vector<uint32_t> ids;
+    ids.reserve(blobs_.size());
+    for (const auto &entry : blobs_)
+        ids.push_back(entry.first);
+    const auto begin = ids.begin() + static_cast<ptrdiff_t>(first);
+    const auto end = begin + std::min<ptrdiff_t>(VRL_BLOBS_PER_PAGE, ids.end() - begin);
+    std::nth_element(ids.begin(), begin, ids.end());
+    std::partial_sort(begin, end, ids.end());
+    return {begin, end};
+}
+
+/// Kept apart from the JSON of all: made in pieces, so that no piece holds the main loop for long.
+template <class List> void BlobTable::list_blobs(uint64_t page, List &list) const
+{
+    for (const uint32_t id : ids_of_page(page)) {
+        Json json = to_json(blobs_.at(id).facts);
+        if (ops_.scanouts != nullptr)
+            json["scanouts"] = scanout_numbers(ops_.scanouts(opaque_, id));
+        list.push_back(std::move(json));
+    }
+}
 
 std::string BlobTable::blobs_json(uint32_t page) const
 {
-    const Json all{{"page", page}, {"blob_pages", 1}, {"blobs", Json::array()}};
-    return all.dump();
+    Json blobs = Json::array();
+    list_blobs(page, blobs);
+    return text_of({{"page", page}, {"blob_pages", blob_pages()}, {"blobs", std::move(blobs)}});
 }
 
 std::string BlobTable::stats_json() const
 {
     resources_.lingering.tidy(resources_.lingering.size());
     Json blobs = Json::array();
-    uint64_t tombstones = 0;
-    for (const auto &[id, blob] : blobs_) {
-        Json json = to_json(blob.facts);
-        if (ops_.scanouts != nullptr)
-            json["scanouts"] = scanout_numbers(ops_.scanouts(opaque_, id));
-        blobs.push_back(std::move(json));
-        tombstones += blob.facts.state == State::Revoked ? 1 : 0;
-    }
+    list_blobs(0, blobs);
+    const auto tombstones = std::count_if(blobs_.begin(), blobs_.end(), [](const auto &entry) {
+        return entry.second.facts.state == State::Revoked;
+    });
     Json history = Json::array();
     for (size_t i = 0; i < history_.size(); ++i)
         history.push_back(to_json(history_.at(i)));
@@ -124,16 +173,19 @@ std::string BlobTable::stats_json() const
         {"cut_off", counters.cut_off},
         {"command_errors", counters.command_errors},
         {"errors", error_counts(counters)},
-        {"live", blobs_.size() - tombstones},
+        {"live", blobs_.size() - static_cast<size_t>(tombstones)},
         {"tombstones", tombstones},
         {"dmabuf_fds", resources_.dmabufs.used()},
         {"lingering", resources_.lingering.size()},
         {"lingered", resources_.lingering.ever()},
         {"extents", resources_.extents.used()},
+        {"charged", charged(resources_.account)},
     };
-    const Json all{{"totals", totals}, {"blobs", std::move(blobs)}, {"history", std::move(history)}};
-    constexpr int indent = 1;
-    return all.dump(indent, ' ', false, Json::error_handler_t::replace);
+    return text_of({{"totals", totals},
+                    {"warnings", warnings_},
+                    {"blob_pages", blob_pages()},
+                    {"blobs", std::move(blobs)},
+                    {"history", std::move(history)}});
 }
 
 } // namespace vramlink

@@ -48,10 +48,13 @@ Result<UniqueFd> share(int memory, uint64_t bytes, Resources &resources)
 Result<Still> Still::make(uint32_t stride, uint32_t height, Resources &resources)
 {
     const uint64_t bytes = page_up(uint64_t{stride} * height);
-    auto charge = resources.account.host_memory->take(bytes);
+    auto charge = resources.account.for_views().take(
+        "a still", {.mappings = 1, .address_space = bytes, .host_memory = bytes});
     if (!charge)
-        return fail(ENOSPC,
-                    fmt::format("a still of {} bytes is {}", bytes, resources.account.host_memory->over()));
+        return std::unexpected(std::move(charge.error()));
+    auto descriptor = resources.account.descriptors->take(1);
+    if (!descriptor)
+        return fail(EMFILE, "a still takes 1 descriptor, " + resources.account.descriptors->over());
     const auto memory = sealed_memory(bytes);
     if (!memory)
         return std::unexpected(memory.error());
@@ -61,7 +64,7 @@ Result<Still> Still::make(uint32_t stride, uint32_t height, Resources &resources
     auto pixels = Mapping::writable(memory->get(), bytes);
     if (!pixels)
         return std::unexpected(std::move(pixels.error()));
-    return Still(std::move(*charge), std::move(*pixels), std::move(*dmabuf));
+    return Still(std::move(*charge), std::move(*descriptor), std::move(*pixels), std::move(*dmabuf));
 }
 
 } // namespace vramlink

@@ -8,6 +8,7 @@
 
 #include "hw/blob/resources.hpp"
 #include "hw/view/mapping.hpp"
+#include "hw/view/view_budgets.hpp"
 #include "vramlink/budget.hpp"
 #include "vramlink/error.hpp"
 #include "vramlink/unique_fd.hpp"
@@ -19,19 +20,21 @@ namespace vramlink {
 
 class Still {
   public:
-    /// Zeroed. The error names the limit on copied bytes, or what udmabuf said.
+    /// Zeroed. The error names the limit that it is over, or what udmabuf said.
     static Result<Still> make(uint32_t stride, uint32_t height, Resources &resources);
 
     [[nodiscard]] void *pixels() const noexcept { return pixels_.data(); }
     [[nodiscard]] int dmabuf() const noexcept { return dmabuf_.get(); }
 
   private:
-    Still(Charge charge, Mapping pixels, UniqueFd dmabuf) noexcept
-        : charge_(std::move(charge)), pixels_(std::move(pixels)), dmabuf_(std::move(dmabuf))
+    Still(ViewCharge charge, Charge descriptor, Mapping pixels, UniqueFd dmabuf) noexcept
+        : charge_(std::move(charge)), descriptor_(std::move(descriptor)), pixels_(std::move(pixels)),
+          dmabuf_(std::move(dmabuf))
     {
     }
 
-    Charge charge_;
+    ViewCharge charge_;
+    Charge descriptor_;
     Mapping pixels_;
     UniqueFd dmabuf_; ///< keeps the memfd's pages
 };

@@ -66,7 +66,7 @@ void pass_on(int number, siginfo_t *info, void *context)
 
 } // namespace
 
-GuardedRange::~GuardedRange()
+void GuardedRange::forget() noexcept
 {
     GuardedRange **at = &state.ranges;
     while (*at != nullptr && *at != this)

@@ -31,10 +31,12 @@ class GuardedRange {
     GuardedRange() noexcept = default; ///< registers nothing
     GuardedRange(const GuardedRange &) = delete;
     GuardedRange &operator=(const GuardedRange &) = delete;
-    ~GuardedRange();
+    ~GuardedRange() { forget(); }
 
     /// Once.
     void watch(std::byte *first, uint64_t length) noexcept;
+    /// It is no such mapping any more.
+    void forget() noexcept;
     /// It reads as zeros now: the memory behind it did not answer.
     [[nodiscard]] bool lost() const noexcept { return lost_ != 0; }
 

@@ -20,24 +20,6 @@ namespace {
 /// through the tables takes as long as its copy.
 constexpr size_t fetched_ahead = 2;
 
-struct Span {
-    uint64_t begin = std::numeric_limits<uint64_t>::max();
-    uint64_t end = 0;
-};
-
-/// The stretch of the region at @p slot that the blob touches, in bytes of the region.
-Span touched(const ExtentList &memory, uint32_t slot)
-{
-    Span span;
-    for (const Extent extent : memory.extents()) {
-        if (extent.region != slot)
-            continue;
-        span.begin = std::min(span.begin, extent.offset);
-        span.end = std::max(span.end, extent.offset + extent.length);
-    }
-    return span;
-}
-
 /// pread() of all of it. False when the memory does not answer.
 bool read_fully(int fd, std::byte *to, uint64_t length, uint64_t offset) noexcept
 {
@@ -56,21 +38,39 @@ bool read_fully(int fd, std::byte *to, uint64_t length, uint64_t offset) noexcep
 
 } // namespace
 
-CopiedView::CopiedView(const ExtentList &memory, uint64_t size, Charge charge, Mapping shadow)
-    : CpuView(shadow.data()), memory_(memory), size_(size), charge_(std::move(charge)),
-      shadow_(std::move(shadow))
+CopiedView::CopiedView(const ExtentList &memory, BlobRange range, ViewCharge charge, Mapping shadow)
+    : CpuView(shadow.data(), range), memory_(memory), charge_(std::move(charge)), shadow_(std::move(shadow))
 {
-    starts_.reserve(memory.extents().size());
     uint64_t start = 0;
     for (const Extent extent : memory.extents()) {
-        starts_.push_back(start);
-        start += extent.length;
+        const uint64_t end = start + extent.length;
+        if (end <= range.first)
+            ++first_extent_;
+        else if (start < range.end)
+            starts_.push_back(start);
+        start = end;
     }
 }
 
-CopiedView::Source CopiedView::open_source(const ExtentList &memory, uint32_t slot, Budget &maps)
+/// The stretch of the region at @p slot that the view touches, in bytes of the region; empty when none.
+BlobRange CopiedView::touched(uint32_t slot) const noexcept
 {
-    const Region &region = *memory.regions()[slot];
+    BlobRange all{std::numeric_limits<uint64_t>::max(), 0};
+    for (size_t i = 0; i < starts_.size(); ++i) {
+        const Extent extent = memory_.extents()[first_extent_ + i];
+        if (extent.region != slot)
+            continue;
+        const uint64_t skip = range_.first - std::min(range_.first, starts_[i]);
+        const uint64_t length = std::min(extent.length, range_.end - starts_[i]);
+        all.first = std::min(all.first, extent.offset + skip);
+        all.end = std::max(all.end, extent.offset + length);
+    }
+    return all.end != 0 ? all : BlobRange();
+}
+
+CopiedView::Source CopiedView::open_source(uint32_t slot, const ViewBudgets &budgets) const
+{
+    const Region &region = *memory_.regions()[slot];
     Source source;
     source.fd = region.fd;
     source.file_offset = region.map_offset;
@@ -78,12 +78,14 @@ CopiedView::Source CopiedView::open_source(const ExtentList &memory, uint32_t sl
         source.first = region.host;
         return source;
     }
-    std::optional<Charge> charge = maps.take(1);
+    const BlobRange part = touched(slot);
+    const uint64_t begin = page_down(region.map_offset + part.first);
+    const uint64_t end = page_up(region.map_offset + part.end);
+    if (part.length() == 0)
+        return source;
+    auto charge = budgets.take("a window", {.mappings = 1, .address_space = end - begin});
     if (!charge)
         return source;
-    const Span span = touched(memory, slot);
-    const uint64_t begin = page_down(region.map_offset + span.begin);
-    const uint64_t end = page_up(region.map_offset + span.end);
     auto window = Mapping::of_file(region.fd, begin, end - begin);
     if (!window)
         return source;
@@ -91,24 +93,30 @@ CopiedView::Source CopiedView::open_source(const ExtentList &memory, uint32_t sl
     source.window = std::move(*window);
     source.range = std::make_unique<GuardedRange>();
     source.range->watch(source.window.data(), end - begin);
-    source.first = source.window.data() + (region.map_offset + span.begin - begin);
-    source.origin = span.begin;
+    source.first = source.window.data() + (region.map_offset + part.first - begin);
+    source.origin = part.first;
     return source;
 }
 
-Result<std::unique_ptr<CpuView>> CopiedView::make(const ExtentList &memory, uint64_t size, Charge charge,
-                                                  Budget &maps)
+Result<std::unique_ptr<CpuView>> CopiedView::make(const ExtentList &memory, const BlobRange &range,
+                                                  const ViewBudgets &budgets)
 {
-    auto shadow = Mapping::zeroed(page_up(size) + view_slack);
+    const uint64_t shadow_bytes = page_up(range.length());
+    auto charge = budgets.take(
+        "a copy", {.mappings = 1, .address_space = shadow_bytes + view_slack, .host_memory = shadow_bytes});
+    if (!charge)
+        return std::unexpected(std::move(charge.error()));
+    auto shadow = Mapping::zeroed(shadow_bytes + view_slack);
     if (!shadow)
         return std::unexpected(std::move(shadow.error()));
-    std::unique_ptr<CopiedView> view(new CopiedView(memory, size, std::move(charge), std::move(*shadow)));
+    std::unique_ptr<CopiedView> view(new CopiedView(memory, range, std::move(*charge), std::move(*shadow)));
     view->sources_.reserve(memory.regions().size());
     for (uint32_t slot = 0; slot < memory.regions().size(); ++slot)
-        view->sources_.push_back(open_source(memory, slot, maps));
+        view->sources_.push_back(view->open_source(slot, budgets));
     return view;
 }
 
+/// Of starts_.
 size_t CopiedView::extent_at(uint64_t offset) const noexcept
 {
     const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
@@ -139,21 +147,24 @@ bool CopiedView::read(const Part &part, bool stream) noexcept
     }
     const size_t soon = part.extent + fetched_ahead;
     stream_copy(part.to, from, part.length,
-                soon < memory_.extents().size() ? address_of(memory_.extents()[soon], 0) : nullptr);
+                soon < first_extent_ + starts_.size() ? address_of(memory_.extents()[soon], 0) : nullptr);
     return true;
 }
 
 uint64_t CopiedView::gather(uint64_t offset, uint64_t length) noexcept
 {
-    if (offset >= size_)
+    const uint64_t end = length < range_.end - std::min(range_.end, offset) ? offset + length : range_.end;
+    offset = std::max(offset, range_.first);
+    if (offset >= end)
         return 0;
-    length = std::min(length, size_ - offset);
+    length = end - offset;
     const BusGuard guard;
     const bool stream = length >= stream_copy_from;
     uint64_t copied = 0;
     for (size_t i = extent_at(offset); length > 0; ++i) {
         const uint64_t skip = offset - starts_[i];
-        const Part part{i, skip, data_ + offset, std::min(length, memory_.extents()[i].length - skip)};
+        const size_t extent = first_extent_ + i;
+        const Part part{extent, skip, at(offset), std::min(length, memory_.extents()[extent].length - skip)};
         if (read(part, stream))
             copied += part.length;
         offset += part.length;

@@ -52,6 +52,12 @@ int Mapping::open_zeros(uint64_t at, uint64_t length) noexcept
     return ::mprotect(data_ + at, length, PROT_READ) == 0 ? 0 : errno;
 }
 
+int Mapping::place_zeros(uint64_t length) noexcept
+{
+    void *zeros = ::mmap(data_, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    return zeros == MAP_FAILED ? errno : 0;
+}
+
 void Mapping::unmap() noexcept
 {
     if (data_ != nullptr)

@@ -49,6 +49,10 @@ class Mapping {
     /// Makes reserved address space read as zeros. Page aligned and inside. 0 or the errno.
     [[nodiscard]] int open_zeros(uint64_t at, uint64_t length) noexcept;
 
+    /// Puts zeros, read-only, in the place of what is mapped in the first @p length bytes, in one step. Whole
+    /// pages. 0 or the errno; nothing has changed then.
+    [[nodiscard]] int place_zeros(uint64_t length) noexcept;
+
     [[nodiscard]] std::byte *data() const noexcept { return data_; }
     explicit operator bool() const noexcept { return data_ != nullptr; }
 

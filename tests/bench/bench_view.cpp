@@ -45,7 +45,8 @@ struct Frame {
     FakeRegion file{1, VRL_REGION_SHARED_RAM, 2 * bytes, "VRAM"};
     std::shared_ptr<const Region> region;
     ExtentList memory;
-    Budget maps{enough_maps};
+    Budget maps{enough_maps}, address_space{Budget::unlimited}, host_memory{Budget::unlimited};
+    const ViewBudgets budgets{maps, address_space, host_memory};
     std::vector<std::byte> target{bytes};
 };
 
@@ -69,12 +70,12 @@ void memcpy_one_mapping(benchmark::State &state)
 void read_mapped_view(benchmark::State &state)
 {
     Frame frame;
-    auto view = MappedView::make(frame.memory, frame.maps);
+    auto view = MappedView::make(frame.memory, {0, bytes}, frame.budgets);
     if (!view)
         state.SkipWithError("no view");
-    std::memcpy(frame.target.data(), (*view)->data(), bytes);
+    std::memcpy(frame.target.data(), (*view)->at(0), bytes);
     while (state.KeepRunning()) {
-        std::memcpy(frame.target.data(), (*view)->data(), bytes);
+        std::memcpy(frame.target.data(), (*view)->at(0), bytes);
         benchmark::ClobberMemory();
     }
     account(state);
@@ -83,8 +84,7 @@ void read_mapped_view(benchmark::State &state)
 void gather_copied_view(benchmark::State &state)
 {
     Frame frame;
-    Budget shadow(bytes);
-    auto view = CopiedView::make(frame.memory, bytes, *shadow.take(bytes), frame.maps);
+    auto view = CopiedView::make(frame.memory, {0, bytes}, frame.budgets);
     if (!view)
         state.SkipWithError("no view");
     (void)(*view)->gather(0, bytes);
@@ -99,8 +99,7 @@ void gather_copied_view(benchmark::State &state)
 void gather_damage(benchmark::State &state)
 {
     Frame frame;
-    Budget shadow(bytes);
-    auto view = CopiedView::make(frame.memory, bytes, *shadow.take(bytes), frame.maps);
+    auto view = CopiedView::make(frame.memory, {0, bytes}, frame.budgets);
     constexpr uint64_t row = 3840 * 4, rows = 100;
     uint64_t copied = 0;
     while (state.KeepRunning())
@@ -114,7 +113,7 @@ void gather_damage(benchmark::State &state)
 void bus_guard(benchmark::State &state)
 {
     Frame frame;
-    auto view = MappedView::make(frame.memory, frame.maps);
+    auto view = MappedView::make(frame.memory, {0, bytes}, frame.budgets);
     if (!view)
         state.SkipWithError("no view");
     while (state.KeepRunning()) {

@@ -251,7 +251,10 @@ vrl_framebuffer Bench::framebuffer(uint64_t start, uint32_t width, uint32_t heig
 const std::byte *Bench::view(uint32_t id, uint64_t start, uint32_t width, uint32_t height)
 {
     const vrl_framebuffer fb = framebuffer(start, width, height);
-    return static_cast<const std::byte *>(vrl_table_view(get(), id, &fb));
+    const void *view = vrl_table_view(get(), id, &fb);
+    if (view != nullptr && vrl_table_view_is_copy(get(), id, &fb))
+        vrl_table_flush(get(), id, &fb, 0, 0, width, height);
+    return static_cast<const std::byte *>(view);
 }
 
 int Bench::dmabuf(uint32_t id, uint64_t start)

@@ -170,6 +170,7 @@ class Bench {
     vrl_status attach(uint32_t id, const std::vector<vrl_entry> &entries);
     /// A framebuffer of @p height rows of @p width pixels from byte @p start on; rows are adjacent.
     [[nodiscard]] static vrl_framebuffer framebuffer(uint64_t start, uint32_t width, uint32_t height);
+    /// Brought up to date, where it is a copy.
     [[nodiscard]] const std::byte *view(uint32_t id, uint64_t start, uint32_t width, uint32_t height);
     /// Borrowed; -1 when there is none.
     [[nodiscard]] int dmabuf(uint32_t id, uint64_t start);

@@ -119,7 +119,7 @@ TEST_F(Guard, ACopyThatIsCutInTheMiddleSaysSo)
 /// A device that can only be read by system calls answers with an error.
 TEST_F(Guard, AReadThatIsRefusedSaysSoToo)
 {
-    Bench no_maps({}, 0);
+    Bench no_maps({}, 1); // the copy's own
     no_maps.calls.ioctl_errno = ENOTTY;
     FakeRegion &bar = no_maps.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar");
     no_maps.vmm.map(bar_gpa, bar, 0, size);

@@ -229,7 +229,7 @@ struct Model {
     {
         uint64_t count = 0;
         for (const auto &[id, entry] : blobs)
-            count += entry.viewed ? 4 : 0; // two extents, the slack, the guard page
+            count += entry.viewed ? 3 : 0; // of the first page: its extent, the slack, the guard page
         return count;
     }
 };

@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <vector>
@@ -123,6 +125,21 @@ vrl_plan RandomMemory::reference_plan(const std::vector<Step> &steps, bool tail_
     return direct || (paged && fds) ? VRL_PLAN_MAPPED : VRL_PLAN_COPIED;
 }
 
+uint64_t wanted_pages(uint64_t size)
+{
+    return (size + page - 1) / page * page;
+}
+
+/// Bytes of the regions that the steps lie in.
+uint64_t memory_of(const std::vector<Step> &steps)
+{
+    std::map<uint64_t, uint64_t> sizes;
+    for (const Step &step : steps)
+        sizes[step.region->raw.id] = wanted_pages(step.region->raw.size);
+    return std::accumulate(sizes.begin(), sizes.end(), uint64_t{0},
+                           [](uint64_t sum, const auto &entry) { return sum + entry.second; });
+}
+
 TEST_P(RandomMemory, AgreesWithTheReference)
 {
     for (int round = 0; round < 20; ++round) {
@@ -134,6 +151,10 @@ TEST_P(RandomMemory, AgreesWithTheReference)
         const uint64_t wanted = std::min(covered, (size + page - 1) / page * page);
         const auto steps = reference(said, wanted);
 
+        if (wanted_pages(size) > memory_of(steps)) {
+            ASSERT_EQ(bench.create(1, size, said), VRL_ERR_INVALID_PARAMETER);
+            continue;
+        }
         ASSERT_EQ(bench.create(1, size, said), VRL_OK);
         const auto blob = nlohmann::json::parse(bench.stats())["blobs"][0];
         ASSERT_EQ(blob["ranges"], reference_extents(steps));
@@ -142,7 +163,7 @@ TEST_P(RandomMemory, AgreesWithTheReference)
 
         const std::byte *view = bench.view(1, 0, static_cast<uint32_t>(size / 4), 1);
         ASSERT_NE(view, nullptr);
-        for (uint64_t i = 0; i < size; ++i) {
+        for (uint64_t i = 0; i < size / 4 * 4; ++i) { // whole pixels
             const Step &step = steps[i / unit];
             ASSERT_EQ(view[i], pattern(step.region->raw.id, step.offset + i % unit)) << "byte " << i;
         }
@@ -171,7 +192,7 @@ TEST_P(RandomMemory, SlicesAreTheTailOfThePages)
     vram.vmm.map(0, bar, 0, region_size);
     std::vector<vrl_entry> said;
     std::vector<uint64_t> pages;
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 8; ++i) { // not more pages than there are
         const uint64_t first = pick(30);
         const uint64_t count = 1 + pick(std::min<uint64_t>(4, 32 - first));
         said.push_back({first * page, static_cast<uint32_t>(count * page), 0});

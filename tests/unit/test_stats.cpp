@@ -12,6 +12,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace vramlink::test {
 namespace {
@@ -55,6 +58,57 @@ TEST_F(Stats, CommandsByType)
     EXPECT_EQ(totals()["commands"], 9);
     vrl_table_reset(bench.get());
     EXPECT_EQ(totals()["commands"], 9) << "a device reset does not clear totals";
+}
+
+TEST_F(Stats, BlobsComeInPagesInTheOrderOfTheirIds)
+{
+    using nlohmann::json;
+    const auto page_of_blobs = [this](uint32_t number) {
+        const std::unique_ptr<char, decltype(&std::free)> text(vrl_table_blobs_json(bench.get(), number),
+                                                               &std::free);
+        return json::parse(text.get());
+    };
+    EXPECT_EQ(json::parse(bench.stats())["blob_pages"], 1);
+    EXPECT_TRUE(page_of_blobs(0)["blobs"].empty());
+    constexpr uint32_t count = 2 * VRL_BLOBS_PER_PAGE + 3;
+    for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t id = 10 + (i * 7) % count; // every one, in a wild order
+        ASSERT_EQ(bench.create(id, page, {{bar_gpa, page, 0}}), VRL_OK);
+    }
+    bench.vmm.scanouts[10 + VRL_BLOBS_PER_PAGE] = 5;
+    const json first = json::parse(bench.stats());
+    EXPECT_EQ(first["blob_pages"], 3);
+    EXPECT_EQ(first["totals"]["live"], count);
+    uint32_t next = 10;
+    for (uint32_t number = 0; number < 3; ++number) {
+        const json all = page_of_blobs(number);
+        EXPECT_EQ(all["page"], number);
+        EXPECT_EQ(all["blob_pages"], 3);
+        EXPECT_EQ(all["blobs"].size(), number < 2 ? VRL_BLOBS_PER_PAGE : 3U);
+        for (const json &blob : all["blobs"])
+            EXPECT_EQ(blob["id"], next++);
+    }
+    EXPECT_EQ(first["blobs"], page_of_blobs(0)["blobs"]);
+    EXPECT_EQ(page_of_blobs(1)["blobs"][0]["scanouts"], json({0, 2}));
+    EXPECT_TRUE(page_of_blobs(3)["blobs"].empty());
+    EXPECT_TRUE(page_of_blobs(~0U)["blobs"].empty());
+}
+
+TEST_F(Stats, WarningsAreSaidOnceAndKept)
+{
+    using nlohmann::json;
+    EXPECT_TRUE(json::parse(bench.stats())["warnings"].empty());
+    for (int i = 0; i < 3; ++i) {
+        vrl_table_warn(bench.get(), "references cannot be counted");
+        vrl_table_warn(bench.get(), "the IOMMU tells nobody");
+    }
+    const json expected{"references cannot be counted", "the IOMMU tells nobody"};
+    EXPECT_EQ(json::parse(bench.stats())["warnings"], expected);
+    EXPECT_EQ(bench.vmm.log.size(), 2U);
+    EXPECT_EQ(bench.vmm.log[0].level, VRL_LOG_HOST);
+    for (int i = 0; i < 40; ++i)
+        vrl_table_warn(bench.get(), std::to_string(i).c_str());
+    EXPECT_EQ(json::parse(bench.stats())["warnings"].size(), 16U);
 }
 
 TEST_F(Stats, ImportsOfTheProbeAndOfDisplays)

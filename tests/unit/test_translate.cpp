@@ -114,12 +114,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "nothing answers at guest address 0x80040000"},
         Hostile{"device", 1, page, {{device_gpa, page, 0}}, VRL_ERR_INVALID_PARAMETER, "not memory"},
         Hostile{"too_many_extents", 1, 7 * page, scattered(7), VRL_ERR_OUT_OF_MEMORY, "6 ranges"},
-        Hostile{"copy_too_large",
+        Hostile{"more_than_there_is",
                 1,
-                3 * page,
-                {{bar_gpa + 16, 2 * page, 0}, {bar_gpa, 2 * page, 0}},
-                VRL_ERR_OUT_OF_MEMORY,
-                "12288 bytes is over the 8192"}),
+                bar_size + 1,
+                {{bar_gpa, bar_size, 0}, {bar_gpa, page, 0}},
+                VRL_ERR_INVALID_PARAMETER,
+                "the size is 262145 bytes, and the memory that the backing lies in has 262144"}),
     [](const auto &row) { return std::string(row.param.name); });
 
 TEST(Translate, IdInUseAndTooManyBlobs)
