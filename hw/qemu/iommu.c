@@ -8,8 +8,12 @@
  */
 #include "hw/qemu/vram-gpu.h"
 
+#include "exec/address-spaces.h"
+#include "exec/memory-internal.h"
 #include "exec/memory.h"
+#include "hw/pci/pci_device.h"
 #include "qapi/error.h"
+#include "qemu/rcu.h"
 
 /* A stretch of the device's address space that an IOMMU translates. */
 typedef struct Stretch {
@@ -51,6 +55,25 @@ static void warn(VramGPU *vg, const char *why)
                         why);
 
     vrl_table_warn(vg->table, sentence);
+}
+
+static bool warn_if_silent(Int128 start, Int128 length, const MemoryRegion *mr, hwaddr offset, void *opaque)
+{
+    if (!memory_region_is_iommu((MemoryRegion *)mr) || !never_tells((MemoryRegion *)mr))
+        return false;
+    warn(opaque, object_get_typename(OBJECT(mr)));
+    return true;
+}
+
+/* Before the guest's driver has made the device a bus master, there is nothing in its own address space. */
+static void look_behind_bus(VramGPU *vg)
+{
+    PCIDevice *pdev = (PCIDevice *)object_dynamic_cast(OBJECT(vg)->parent, TYPE_PCI_DEVICE);
+
+    if (!pdev)
+        return;
+    RCU_READ_LOCK_GUARD();
+    flatview_for_each_range(address_space_to_flatview(pci_device_iommu_address_space(pdev)), warn_if_silent, vg);
 }
 
 static void region_add(MemoryListener *listener, MemoryRegionSection *section)
@@ -106,6 +129,8 @@ void vram_iommu_look(VramIommu *iommu)
         return;
     if (iommu->as)
         memory_listener_unregister(&iommu->listener);
+    if (as != &address_space_memory)
+        look_behind_bus(iommu->vg);
     iommu->as = as;
     memory_listener_register(&iommu->listener, as);
 }

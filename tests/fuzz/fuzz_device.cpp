@@ -79,7 +79,7 @@ class World {
     {
         fake_gpu_reset(gpu_);
         const std::string stats = this->stats();
-        for (const char *nothing : {"\"live\": 0,", "\"dmabuf_fds\": 0,", "\"extents\": 0\n"})
+        for (const char *nothing : {"\"live\": 0,", "\"dmabuf_fds\": 0,", "\"extents\": 0,"})
             must(stats.find(nothing) != std::string::npos, nothing);
         vrl_table_free(table_);
         fake_gpu_free(gpu_);
