@@ -299,8 +299,8 @@ std::optional<Charge> BlobTable::charge(vrl_resource what, uint64_t amount, cons
     auto charge = budget.take(amount);
     if (!charge)
         resources_.log.say(VRL_LOG_GUEST,
-                           fmt::format("{}: {} {} {} {}", for_what, amount, files ? "descriptors" : "bytes",
-                                       amount == 1 ? "is" : "are", budget.over()));
+                           fmt::format("{}: {} {}{} {}", for_what, amount, files ? "descriptor" : "byte",
+                                       amount == 1 ? " is" : "s are", budget.over()));
     return charge;
 }
 

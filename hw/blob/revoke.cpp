@@ -20,6 +20,9 @@
 namespace vramlink {
 namespace {
 
+/// At dma-bufs that linger.
+constexpr size_t looks_per_loss = 64;
+
 bool lies_in(const ExtentList &memory, int device_fd) noexcept
 {
     const auto regions = memory.regions();
@@ -120,6 +123,7 @@ uint32_t BlobTable::revoke_where(Affected affected, DmaBufs lost, const char *wh
         let_go(blob, State::Revoked);
         ++revoked;
     }
+    resources_.lingering.tidy(looks_per_loss);
     if (revoked == 0 && lost.empty())
         return revoked;
     wait_for_importers(lost);

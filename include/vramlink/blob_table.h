@@ -16,7 +16,6 @@
 #define VRAMLINK_BLOB_TABLE_H
 
 #include "vramlink/layout.h"
-#include "vramlink/still_name.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -229,24 +228,6 @@ void vrl_table_reap(struct vrl_table *table);
 /* Entries that one command may name. */
 uint32_t vrl_table_max_entries(const struct vrl_table *table);
 
-/* --- charges: what glue itself takes of the host for a guest */
-enum vrl_resource {
-    VRL_RESOURCE_DESCRIPTORS, /* open files */
-    VRL_RESOURCE_HOST_MEMORY, /* bytes */
-    VRL_RESOURCE_ADDRESS_SPACE, /* bytes that are mapped and may never be touched */
-};
-struct vrl_charge;
-/* @amount of @what, paid by @table, until vrl_charge_free(). NULL, with one logged sentence that begins with
- * @for_what ("a surface of 1920x1080"), when it is over a limit or there is no memory for the charge. */
-struct vrl_charge *vrl_table_charge(struct vrl_table *table, enum vrl_resource what, uint64_t amount,
-                                    const char *for_what);
-/* NULL is fine. At any time, also after the table is freed. */
-void vrl_charge_free(struct vrl_charge *charge);
-
-/* Logs @sentence (VRL_LOG_HOST) the first time that it is said to @table, and shows it in the stats; the
- * first 16 sentences. For what the user should know about the host. */
-void vrl_table_warn(struct vrl_table *table, const char *sentence);
-
 /* Whether the kernel tells who holds a dma-buf: /proc/self/fdinfo can be read. Where it does not, revocation
  * is never certain of anybody (struct vrl_holders). */
 bool vrl_can_count_references(void);
@@ -417,74 +398,11 @@ void vrl_table_flush(struct vrl_table *table, uint32_t id, const struct vrl_fram
 bool vrl_table_convert(struct vrl_table *table, uint32_t id, const struct vrl_framebuffer *fb, void *to,
                        uint32_t to_stride, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
 
-/* --- stills: a frame in memory of our own, kept while a blob on the screen has no memory
- *
- * A still is a memfd, mapped here and shared as a dma-buf (udmabuf) that bears the name VRL_STILL_NAME, by
- * which a consumer knows it. The caller writes the pixels. Charged to the table. It
- * outlives blobs, and dies before its table. */
-struct vrl_still;
-/* @height rows of @stride bytes. NULL with one logged sentence when over the limit, out of memory, or when
- * the host has no udmabuf. */
-struct vrl_still *vrl_still_new(struct vrl_table *table, uint32_t stride, uint32_t height);
-void vrl_still_free(struct vrl_still *still); /* NULL is fine */
-void *vrl_still_pixels(struct vrl_still *still);
-/* The dma-buf; borrowed. */
-int vrl_still_dmabuf(const struct vrl_still *still);
-
-/* Counts an event that only glue sees, for the stats. */
-enum vrl_event {
-    VRL_EVENT_FLIP,
-    VRL_EVENT_FLUSH,
-    VRL_EVENT_SUPERSEDED, /* a flip that was never shown: the guest flipped again before its turn came */
-    VRL_EVENT_IMPORT,     /* a display in this process imported a dma-buf */
-    VRL_EVENT_IMPORT_FAILED,
-    VRL_EVENT_CUT_OFF,    /* the connection of a display was ended that did not read */
-    VRL_EVENT_STILL,      /* a frame was kept while its blob had no memory */
-    VRL_EVENT_STILL_LOST, /* one could not be kept, or not in time: the screen went dark instead */
-};
-void vrl_table_count(struct vrl_table *table, enum vrl_event event);
-/* Counts a command of the control queue, ours or not; @type is one of virtio-gpu's (linux/virtio_gpu.h). Hot
- * path: no allocation. */
-void vrl_table_count_command(struct vrl_table *table, uint32_t type);
-/* What such a type is called in the specification; "other" when it is none of the 2D types. Static. */
-const char *vrl_command_name(uint32_t type);
-/* For the stats: how displays get other pixels than the blob's own ("" takes it back). */
-void vrl_table_tell_shown(struct vrl_table *table, uint32_t id, const char *how);
-/* Counts bytes that glue has copied for a display. */
-void vrl_table_count_copied(struct vrl_table *table, uint64_t bytes);
-/* Counts a command that was refused with @status. */
-void vrl_table_count_error(struct vrl_table *table, enum vrl_status status);
-
-/* Logs through the table's rate limit, for glue's own refusals. */
-void vrl_table_log(struct vrl_table *table, enum vrl_log_level level, const char *sentence);
-
-/* What was measured, as a JSON object; malloc()ed, the caller frees. NULL when out of memory.
- *
- * "totals":  "commands", "commands_by_type" {name: count}, "flips", "superseded", "flushes", "exports",
- *            "exports_failed", "imports", "imports_failed" (of displays in this process, and those tried on
- *            the GPU of vrl_table_probe_with()), "views", "bytes_copied", "stills", "stills_lost",
- *            "revocations", "held_over", "cut_off" (consumers), "command_errors", "errors" {kind: count},
- *            "live", "tombstones", "dmabuf_fds" (of blobs, open now), "lingering" (dma-bufs that blobs have
- *            given back and somebody holds, now), "lingered" (ever), "extents" (kept now), "charged"
- *            {"descriptors", "mappings", "address_space", "host_memory", "pinned"}: what this table has now
- * of what the process may spend; the last three in bytes "warnings": the sentences of vrl_table_warn()
- * "blob_pages": how many pages of blobs there are, of VRL_BLOBS_PER_PAGE each; at least 1
- * "blobs":   the first page: an array of objects in the order of their ids: "id", "state" ("unbacked",
- *            "backed", "revoked"), "size", "entries", "ranges", "plan", "reason", "plan_ns" (translating,
- *            merging and choosing), "export_us", "dmabufs" [inode], "region", "view" ("none", "direct",
- *            "mapped", "copied": of the last one made), "scanouts" [number].
- *            "ranges" to "view" are of the last backing where there is none now. Tombstones have "revoked":
- *            why. Blobs whose pixels are converted for a display have "shown": how.
- * "history": the last 64 blobs that are gone, in the same form, oldest first; their state may also be "gone",
- *            or "rejected" (create or attach named memory that is not readable). */
-char *vrl_table_stats_json(const struct vrl_table *table);
-/* The @page-th (from 0) page of blobs, likewise: {"page", "blob_pages", "blobs"}; behind the last one there
- * are no blobs. */
-#define VRL_BLOBS_PER_PAGE 256u
-char *vrl_table_blobs_json(const struct vrl_table *table, uint32_t page);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "vramlink/blob_charges.h"
+#include "vramlink/blob_stats.h"
 
 #endif

@@ -284,7 +284,7 @@ TEST_F(HalfOfRam, ATablesOwnLimitOnHostMemory)
     EXPECT_NE(first, nullptr);
     EXPECT_EQ(vrl_table_charge(bench.get(), VRL_RESOURCE_HOST_MEMORY, 1, "a surface"), nullptr);
     EXPECT_TRUE(
-        bench.vmm.logged("a surface: 1 bytes is over the 0 that are left of 8192 (the device's limit on "
+        bench.vmm.logged("a surface: 1 byte is over the 0 that are left of 8192 (the device's limit on "
                          "host memory)"));
     vrl_charge *others = vrl_table_charge(other.get(), VRL_RESOURCE_HOST_MEMORY, 2 * page, "a surface");
     EXPECT_NE(others, nullptr) << "which is not another's";

@@ -15,7 +15,7 @@ namespace vramlink {
 
 struct Device {
     std::string path;                      ///< in QEMU's object tree, such as /machine/peripheral/vram0
-    std::string stats;                     ///< JSON; include/vramlink/blob_table.h, vrl_table_stats_json()
+    std::string stats;                     ///< JSON; include/vramlink/blob_stats.h, vrl_table_stats_json()
     std::string slot{};                    ///< on its PCI bus, such as 02.0; empty: nobody has asked
     std::vector<std::string> more_blobs{}; ///< JSON, vrl_table_blobs_json(): the pages behind the first
 };
