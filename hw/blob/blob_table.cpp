@@ -155,8 +155,23 @@ vrl_status BlobTable::create(uint32_t id, uint64_t size, Entries entries)
     auto blob = make_blob(id, size, entries);
     if (!blob)
         return say(id, blob.error());
-    blobs_.emplace(id, std::move(*blob));
+    add(id, std::move(*blob));
     return VRL_OK;
+}
+
+void BlobTable::add(uint32_t id, Blob &&blob)
+{
+    ids_.make_room();
+    tombstones_ += blob.facts.state == State::Revoked ? 1 : 0;
+    blobs_.emplace(id, std::move(blob));
+    ids_.insert(id);
+}
+
+void BlobTable::turn(Blob &blob, State next) noexcept
+{
+    tombstones_ -= blob.facts.state == State::Revoked ? 1 : 0;
+    tombstones_ += next == State::Revoked ? 1 : 0;
+    blob.facts.state = next;
 }
 
 vrl_status BlobTable::attach(uint32_t id, Entries entries)
@@ -170,6 +185,7 @@ vrl_status BlobTable::attach(uint32_t id, Entries entries)
     auto blob = make_blob(id, found->second.facts.size, entries);
     if (!blob)
         return say(id, blob.error());
+    turn(found->second, State::Unbacked);
     found->second = std::move(*blob);
     return VRL_OK;
 }
@@ -177,7 +193,7 @@ vrl_status BlobTable::attach(uint32_t id, Entries entries)
 /// First half of a release: consumers are told, and do not show the blob any more.
 void BlobTable::let_go(Blob &blob, State next) noexcept
 {
-    blob.facts.state = next;
+    turn(blob, next);
     if (blob.backing && ops_.release_consumers != nullptr)
         blob.read_on = !ops_.release_consumers(opaque_, blob.facts.id, next == State::Revoked);
 }
@@ -224,6 +240,7 @@ vrl_status BlobTable::unref(uint32_t id) noexcept
     release(found->second, State::Gone);
     history_.add(std::move(found->second.facts));
     blobs_.erase(found);
+    ids_.erase(id);
     return VRL_OK;
 }
 
@@ -234,6 +251,7 @@ void BlobTable::reset() noexcept
         history_.add(std::move(blob.facts));
     }
     blobs_.clear();
+    ids_.clear();
 }
 
 State BlobTable::state(uint32_t id) const noexcept

@@ -12,6 +12,7 @@
 #include "hw/blob/facts.hpp"
 #include "hw/blob/framebuffer.hpp"
 #include "hw/blob/history.hpp"
+#include "hw/blob/id_list.hpp"
 #include "hw/blob/refusal.hpp"
 #include "hw/blob/region_registry.hpp"
 #include "hw/blob/resources.hpp"
@@ -133,13 +134,14 @@ class BlobTable {
     void wait_for_importers(const DmaBufs &lost) noexcept;
     void cut_off(const vrl_holders &holders) noexcept;
     void say_held_over(uint32_t id) noexcept;
+    void add(uint32_t id, Blob &&blob);
+    void turn(Blob &blob, State next) noexcept;
     void release(Blob &blob, State next) noexcept;
     void let_go(Blob &blob, State next) noexcept;
     void give_back(Blob &blob) noexcept;
     void gather_plane(Backing &backing, const vrl_framebuffer &fb, uint32_t number, uint32_t y,
                       uint32_t height) noexcept;
     [[nodiscard]] size_t blob_pages() const noexcept;
-    [[nodiscard]] std::vector<uint32_t> ids_of_page(uint64_t page) const;
     template <class List> void list_blobs(uint64_t page, List &list) const;
     void remember_rejected(uint32_t id, uint64_t size, Entries entries, const Refusal &refusal);
 
@@ -150,6 +152,8 @@ class BlobTable {
     RegionRegistry regions_;
     History history_;
     Backing::Views retired_;
+    IdList ids_; ///< of blobs_
+    size_t tombstones_ = 0;
     std::vector<std::string> warnings_;
     Blobs blobs_;
 };

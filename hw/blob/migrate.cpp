@@ -37,7 +37,7 @@ vrl_status BlobTable::restore(const vrl_saved_blob &saved)
     blob.facts.state = saved.revoked ? State::Revoked : State::Unbacked;
     if (saved.revoked)
         blob.facts.revoked = "the memory went away before the guest came to this host";
-    blobs_.emplace(saved.id, std::move(blob));
+    add(saved.id, std::move(blob));
     return VRL_OK;
 }
 

@@ -6,12 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <array>
 #include <limits>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace vramlink {
 namespace {
@@ -106,27 +104,10 @@ size_t BlobTable::blob_pages() const noexcept
     return blobs_.empty() ? 1 : (blobs_.size() - 1) / VRL_BLOBS_PER_PAGE + 1;
 }
 
-/// The ids of one page, in order. Takes time for all blobs, but little for each.
-std::vector<uint32_t> BlobTable::ids_of_page(uint64_t page) const
-{
-    const uint64_t first = page * VRL_BLOBS_PER_PAGE;
-    if (first >= blobs_.size())
-        return {};
-    std::vector<uint32_t> ids;
-    ids.reserve(blobs_.size());
-    for (const auto &entry : blobs_)
-        ids.push_back(entry.first);
-    const auto begin = ids.begin() + static_cast<ptrdiff_t>(first);
-    const auto end = begin + std::min<ptrdiff_t>(VRL_BLOBS_PER_PAGE, ids.end() - begin);
-    std::nth_element(ids.begin(), begin, ids.end());
-    std::partial_sort(begin, end, ids.end());
-    return {begin, end};
-}
-
 /// Kept apart from the JSON of all: made in pieces, so that no piece holds the main loop for long.
 template <class List> void BlobTable::list_blobs(uint64_t page, List &list) const
 {
-    for (const uint32_t id : ids_of_page(page)) {
+    for (const uint32_t id : ids_.page(page, VRL_BLOBS_PER_PAGE)) {
         Json json = to_json(blobs_.at(id).facts);
         if (ops_.scanouts != nullptr)
             json["scanouts"] = scanout_numbers(ops_.scanouts(opaque_, id));
@@ -146,9 +127,6 @@ std::string BlobTable::stats_json() const
     resources_.lingering.tidy(resources_.lingering.size());
     Json blobs = Json::array();
     list_blobs(0, blobs);
-    const auto tombstones = std::count_if(blobs_.begin(), blobs_.end(), [](const auto &entry) {
-        return entry.second.facts.state == State::Revoked;
-    });
     Json history = Json::array();
     for (size_t i = 0; i < history_.size(); ++i)
         history.push_back(to_json(history_.at(i)));
@@ -173,8 +151,8 @@ std::string BlobTable::stats_json() const
         {"cut_off", counters.cut_off},
         {"command_errors", counters.command_errors},
         {"errors", error_counts(counters)},
-        {"live", blobs_.size() - static_cast<size_t>(tombstones)},
-        {"tombstones", tombstones},
+        {"live", blobs_.size() - tombstones_},
+        {"tombstones", tombstones_},
         {"dmabuf_fds", resources_.dmabufs.used()},
         {"lingering", resources_.lingering.size()},
         {"lingered", resources_.lingering.ever()},

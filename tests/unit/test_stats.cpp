@@ -92,6 +92,34 @@ TEST_F(Stats, BlobsComeInPagesInTheOrderOfTheirIds)
     EXPECT_EQ(page_of_blobs(1)["blobs"][0]["scanouts"], json({0, 2}));
     EXPECT_TRUE(page_of_blobs(3)["blobs"].empty());
     EXPECT_TRUE(page_of_blobs(~0U)["blobs"].empty());
+    for (uint32_t id = 11; id < 10 + count - 1; ++id)
+        ASSERT_EQ(vrl_table_unref(bench.get(), id), VRL_OK);
+    const json left = json::parse(bench.stats());
+    EXPECT_EQ(left["blob_pages"], 1);
+    ASSERT_EQ(left["blobs"].size(), 2U);
+    EXPECT_EQ(left["blobs"][0]["id"], 10);
+    EXPECT_EQ(left["blobs"][1]["id"], 10 + count - 1);
+}
+
+TEST_F(Stats, TombstonesAreCountedUntilTheyGo)
+{
+    for (uint32_t id = 1; id <= 4; ++id)
+        ASSERT_EQ(bench.create(id, page, {{bar_gpa, page, 0}}), VRL_OK);
+    EXPECT_EQ(vrl_table_revoke_region(bench.get(), bar.raw.id, "gone"), 4U);
+    EXPECT_EQ(totals()["tombstones"], 4);
+    EXPECT_EQ(totals()["live"], 0);
+    ASSERT_EQ(bench.attach(1, {{bar_gpa, page, 0}}), VRL_OK);
+    EXPECT_EQ(totals()["tombstones"], 3);
+    ASSERT_EQ(vrl_table_detach(bench.get(), 2), VRL_OK);
+    EXPECT_EQ(totals()["tombstones"], 3) << "it stays one";
+    ASSERT_EQ(vrl_table_unref(bench.get(), 2), VRL_OK);
+    EXPECT_EQ(totals()["tombstones"], 2);
+    const vrl_saved_blob saved{.id = 9, .size = page, .revoked = true, .entries = nullptr, .nr_entries = 0};
+    ASSERT_EQ(vrl_table_restore(bench.get(), &saved), VRL_OK);
+    EXPECT_EQ(totals()["tombstones"], 3);
+    EXPECT_EQ(totals()["live"], 1);
+    vrl_table_reset(bench.get());
+    EXPECT_EQ(totals()["tombstones"], 0);
 }
 
 TEST_F(Stats, WarningsAreSaidOnceAndKept)
