@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <memory>
 #include <sstream>
 
 namespace vramlink::test {
@@ -67,21 +68,51 @@ void Ground::restore()
     machine.new_messages();
 }
 
+namespace {
+
+/// The shared Ground of this process. A process that is ended ends its QEMU, too.
+struct Kept {
+    Machine::Options options;
+    std::uint32_t first_page = 0;
+    const testing::TestInfo *user = nullptr; ///< the test that had it last
+    std::unique_ptr<Ground> ground;
+};
+
+Kept &kept()
+{
+    static Kept one;
+    return one;
+}
+
+/// What a test that failed leaves behind is unknown, also whether it ends by itself.
+void kill_what_failed(Kept &kept, const testing::TestInfo *now)
+{
+    if (!kept.ground || kept.user == now || !kept.user->result()->Failed())
+        return;
+    vm_kill(kept.ground->machine.raw());
+    kept.ground.reset();
+}
+
+} // namespace
+
 Ground &Ground::shared(const Machine::Options &options, std::uint32_t first_page)
 {
-    struct Kept {
-        std::string key;
-        std::unique_ptr<Ground> ground;
-    };
-    static Kept kept; // dies with the process, and its QEMU with it
-    const std::string key = options.devices + options.gpu + options.environment + std::to_string(first_page);
-    if (kept.ground && kept.key == key) {
-        kept.ground->restore();
-        return *kept.ground;
+    const auto *now = testing::UnitTest::GetInstance()->current_test_info();
+    kill_what_failed(kept(), now);
+    if (kept().ground && kept().options == options && kept().first_page == first_page) {
+        kept().user = now;
+        kept().ground->restore();
+        return *kept().ground;
     }
-    kept.ground.reset();
-    kept = {key, std::make_unique<Ground>(options, first_page)};
-    return *kept.ground;
+    end_shared();
+    kept() = {options, first_page, now, std::make_unique<Ground>(options, first_page)};
+    return *kept().ground;
+}
+
+void Ground::end_shared()
+{
+    kill_what_failed(kept(), testing::UnitTest::GetInstance()->current_test_info());
+    kept().ground.reset();
 }
 
 BlobScanout Ground::scanout_of(std::uint32_t id, const Picture &shown)

@@ -56,6 +56,7 @@ class Machine {
         std::string environment{};    ///< "NAME=value …" for QEMU
         std::string machine = "pc";   ///< or "q35"
         bool shared_ram = true;       ///< memfd; otherwise private anonymous memory
+        bool operator==(const Options &) const = default;
     };
     static constexpr std::uint64_t ram_size = 64ull << 20;
     static constexpr unsigned gpu_slot = 4; ///< tests put their own devices at addr=5 and up

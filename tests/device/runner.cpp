@@ -12,6 +12,7 @@
 // passed only the lines that begin with "## ". Exit code: 0 when nothing failed.
 
 #include "tests/device/consumer.hpp"
+#include "tests/device/ground.hpp"
 #include "tests/device/hung.hpp"
 #include "tests/device/storm_crowd.hpp"
 
@@ -49,7 +50,18 @@ constexpr int kill_limit_ms = 4'000;
 
 enum Verdict : char { failed = 'f', skipped = 's', passed = 'p' };
 
-/// In the child: one byte to the parent for each finished test.
+bool is_last_of_its_suite(const testing::TestInfo &info)
+{
+    const auto &suite = *testing::UnitTest::GetInstance()->current_test_suite();
+    const testing::TestInfo *last = nullptr;
+    for (int i = 0; i < suite.total_test_count(); i++)
+        if (suite.GetTestInfo(i)->should_run())
+            last = suite.GetTestInfo(i);
+    return last == &info;
+}
+
+/// In the child: one byte to the parent for each finished test. The last one must leave a shared QEMU that
+/// ends by itself.
 class Reporter : public testing::EmptyTestEventListener {
   public:
     explicit Reporter(int fd) : fd_(fd) {}
@@ -57,6 +69,8 @@ class Reporter : public testing::EmptyTestEventListener {
     {
         const auto *result = info.result();
         const Verdict verdict = result->Failed() ? failed : result->Skipped() ? skipped : passed;
+        if (is_last_of_its_suite(info))
+            vramlink::test::Ground::end_shared();
         fflush(stdout);
         if (write(fd_, &verdict, 1) != 1)
             std::abort();

@@ -1,37 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Bad input: every mistake a guest can make is answered with the error that the specification names, said
-// once with the value and the limit, and costs the host nothing; the next valid command works.
+// Bad input: the table of mistakes that a guest can make. bad_input.cpp has the tests of each.
 
-#include "tests/device/ground.hpp"
-
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <functional>
-#include <ostream>
+#include "tests/device/bad_input.hpp"
 
 namespace vramlink::test {
 
 namespace {
+
+using Row = Mistake;
 
 constexpr std::uint32_t max_entries = 65536;
 constexpr auto invalid_parameter = "ERR_INVALID_PARAMETER";
 constexpr auto invalid_resource = "ERR_INVALID_RESOURCE_ID";
 constexpr auto invalid_scanout = "ERR_INVALID_SCANOUT_ID";
 constexpr auto unspecified = "ERR_UNSPEC";
-
-struct Row {
-    const char *name;
-    std::function<Bytes(const Ground &)> request;
-    const char *answer;
-    std::vector<const char *> words; ///< what the sentence must name: the value, the limit
-};
-
-void PrintTo(const Row &row, std::ostream *out)
-{
-    *out << row.name;
-}
 
 Bytes cut(Bytes bytes, std::size_t size)
 {
@@ -335,59 +318,6 @@ const std::vector<Row> scanout_rows = {
      invalid_parameter,
      {"16384"}},
 };
-
-class BadInput : public testing::TestWithParam<Row> {};
-
-/// The answer, one sentence, and every word in it.
-void check_first(Ground &ground, const Row &row, const Bytes &request)
-{
-    EXPECT_STREQ(answer_name(ground.gpu.send(request)), row.answer);
-    const std::string messages = ground.machine.new_messages();
-    EXPECT_EQ(sentences(messages).size(), 1u) << "QEMU said: " << messages;
-    for (const char *word : row.words)
-        EXPECT_NE(messages.find(word), std::string::npos) << "no \"" << word << "\" in: " << messages;
-}
-
-TEST_P(BadInput, IsRefused)
-{
-    constexpr int repetitions = 40;
-    constexpr std::size_t burst = 12; // the rate limit: ten at once, and a few with time
-    constexpr std::uint64_t slack = 4ull << 20;
-
-    Ground ground;
-    const Bytes request = GetParam().request(ground);
-    check_first(ground, GetParam(), request);
-    ASSERT_NO_FATAL_FAILURE(ground.check_alive());
-    const Held before = ground.machine.held();
-    const Json totals = ground.machine.stats()["totals"];
-    for (int i = 0; i < repetitions; i++)
-        EXPECT_STREQ(answer_name(ground.gpu.send(request)), GetParam().answer);
-    EXPECT_LE(sentences(ground.machine.new_messages()).size(), burst) << "the guest can flood the log";
-    ground.check_alive();
-    const Held after = ground.machine.held();
-    EXPECT_EQ(after.fds, before.fds);
-    EXPECT_EQ(after.dmabufs, before.dmabufs);
-    EXPECT_LE(after.maps, before.maps + heap_maps);
-    EXPECT_LE(after.rss, before.rss + slack);
-    for (const char *counter : {"live", "tombstones", "extents", "dmabuf_fds"})
-        EXPECT_EQ(ground.machine.stats()["totals"][counter], totals[counter]) << counter;
-}
-
-/// The same mistakes on the 3D device: the same answers, and it lives on. The rows share a QEMU.
-class BadInputOnGl : public testing::TestWithParam<Row> {};
-
-TEST_P(BadInputOnGl, IsRefused)
-{
-    ASSERT_NE(std::getenv("VRAMLINK_GL_DISPLAY"), nullptr) << "no display with GL is named";
-    Ground &ground = Ground::shared(gl_ground_options(Where::Ivshmem));
-    const std::uint32_t answer = ground.gpu.send(GetParam().request(ground));
-    if (std::string(GetParam().name) ==
-        "HostMemory") /* QEMU's own answer, which depends on its virglrenderer */
-        EXPECT_STRNE(answer_name(answer), "OK");
-    else
-        EXPECT_STREQ(answer_name(answer), GetParam().answer);
-    ground.check_alive();
-}
 
 std::string row_name(const testing::TestParamInfo<Row> &info)
 {
