@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/device/bad_input.hpp"
 
+#include "tests/device/shared.hpp"
+
 #include <cstdlib>
 #include <ostream>
 #include <string>
@@ -45,7 +47,7 @@ int BadInput::said_ = sentences_at_once;
 Ground &BadInput::talking_ground()
 {
     if (said_ == sentences_at_once) {
-        Ground::end_shared();
+        Shared::end();
         said_ = 0;
     }
     said_++;

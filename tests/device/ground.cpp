@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/device/ground.hpp"
 
+#include "tests/device/shared.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -68,51 +70,15 @@ void Ground::restore()
     machine.new_messages();
 }
 
-namespace {
-
-/// The shared Ground of this process. A process that is ended ends its QEMU, too.
-struct Kept {
-    Machine::Options options;
-    std::uint32_t first_page = 0;
-    const testing::TestInfo *user = nullptr; ///< the test that had it last
-    std::unique_ptr<Ground> ground;
-};
-
-Kept &kept()
-{
-    static Kept one;
-    return one;
-}
-
-/// What a test that failed leaves behind is unknown, also whether it ends by itself.
-void kill_what_failed(Kept &kept, const testing::TestInfo *now)
-{
-    if (!kept.ground || kept.user == now || !kept.user->result()->Failed())
-        return;
-    vm_kill(kept.ground->machine.raw());
-    kept.ground.reset();
-}
-
-} // namespace
-
 Ground &Ground::shared(const Machine::Options &options, std::uint32_t first_page)
 {
-    const auto *now = testing::UnitTest::GetInstance()->current_test_info();
-    kill_what_failed(kept(), now);
-    if (kept().ground && kept().options == options && kept().first_page == first_page) {
-        kept().user = now;
-        kept().ground->restore();
-        return *kept().ground;
+    Ground *left = Shared::take_over<Ground>(options);
+    if (left == nullptr || left->first_page != first_page) {
+        Shared::end();
+        return Shared::leave(options, std::make_unique<Ground>(options, first_page));
     }
-    end_shared();
-    kept() = {options, first_page, now, std::make_unique<Ground>(options, first_page)};
-    return *kept().ground;
-}
-
-void Ground::end_shared()
-{
-    kill_what_failed(kept(), testing::UnitTest::GetInstance()->current_test_info());
-    kept().ground.reset();
+    left->restore();
+    return *left;
 }
 
 BlobScanout Ground::scanout_of(std::uint32_t id, const Picture &shown)

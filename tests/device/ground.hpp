@@ -25,11 +25,9 @@ enum class Where { Ivshmem, Vfio };
 
 class Ground {
   public:
-    /// One for all tests of the suite that ask for the same options and first page; restored before it is
-    /// handed out. After a test that failed the next one gets another.
+    /// One for all tests of the suite that ask for the same options and first page (shared.hpp); restored
+    /// before it is handed out.
     static Ground &shared(const Machine::Options &options, std::uint32_t first_page = 0);
-    /// Ends the shared one's QEMU, which must end by itself.
-    static void end_shared();
 
     static constexpr unsigned near_slot = 5;
     static constexpr unsigned far_slot = 6;

@@ -12,8 +12,8 @@
 // passed only the lines that begin with "## ". Exit code: 0 when nothing failed.
 
 #include "tests/device/consumer.hpp"
-#include "tests/device/ground.hpp"
 #include "tests/device/hung.hpp"
+#include "tests/device/shared.hpp"
 #include "tests/device/storm_crowd.hpp"
 
 #include <gtest/gtest.h>
@@ -70,7 +70,7 @@ class Reporter : public testing::EmptyTestEventListener {
         const auto *result = info.result();
         const Verdict verdict = result->Failed() ? failed : result->Skipped() ? skipped : passed;
         if (is_last_of_its_suite(info))
-            vramlink::test::Ground::end_shared();
+            vramlink::test::Shared::end();
         fflush(stdout);
         if (write(fd_, &verdict, 1) != 1)
             std::abort();

@@ -80,33 +80,6 @@ TEST_P(Gl, A3DGuestDraws)
     EXPECT_TRUE(sentences(g.machine.new_messages()).empty());
 }
 
-TEST_P(Gl, ASharedBlobIsImportedAndLetGo)
-{
-    Ground &g = trusting_ground();
-    Virgl virgl(g.gpu);
-    const std::uint32_t id = 50;
-    const auto entries = scattered(g.near_page(20), 4, 1);
-    ASSERT_STREQ(answer_name(virgl.create_context(context)), "OK");
-    const Held before = g.machine.held();
-    for (int i = 0; i < 20; i++) {
-        ASSERT_STREQ(answer_name(g.gpu.create_blob(id, 4 * page, entries)), "OK");
-        EXPECT_EQ(imported(g, id), g.machine.blob(id)["plan"] == "shared")
-            << g.machine.stats()["virgl"].dump();
-        EXPECT_STREQ(answer_name(virgl.attach(context, id)), "OK");
-        EXPECT_STREQ(answer_name(g.gpu.detach(id)), "OK");
-        EXPECT_FALSE(imported(g, id));
-        EXPECT_STREQ(answer_name(g.gpu.attach(id, entries)), "OK");
-        EXPECT_EQ(imported(g, id), g.machine.blob(id)["plan"] == "shared");
-        EXPECT_STREQ(answer_name(g.gpu.unref(id)), "OK");
-    }
-    EXPECT_FALSE(imported(g, id));
-    const Held after = g.machine.held();
-    EXPECT_EQ(after.dmabufs, before.dmabufs);
-    EXPECT_EQ(after.fds, before.fds);
-    EXPECT_STREQ(answer_name(virgl.destroy_context(context)), "OK");
-    g.check_alive();
-}
-
 /// The whole way, as far as the host's GL goes: a context copies the blob into a texture of its own.
 TEST_P(Gl, AContextSamplesTheBlobOrIsTold)
 {
@@ -149,6 +122,76 @@ TEST_P(Gl, AContextSamplesTheBlobOrIsTold)
     EXPECT_STREQ(answer_name(virgl.destroy_context(context)), "OK");
     EXPECT_STREQ(answer_name(g.gpu.unref(texture_id)), "OK");
     EXPECT_STREQ(answer_name(g.gpu.unref(id)), "OK");
+    g.check_alive();
+}
+
+TEST_P(Gl, IdsAreOneSpace)
+{
+    Ground &g = ground();
+    Virgl virgl(g.gpu);
+    EXPECT_STREQ(answer_name(virgl.create_3d(shown_id, 64, 64)), "ERR_INVALID_RESOURCE_ID");
+    ASSERT_STREQ(answer_name(virgl.create_3d(texture_id, 64, 64)), "OK");
+    EXPECT_STREQ(answer_name(g.gpu.create_blob(texture_id, 4 * page, scattered(g.near_page(20), 4, 1))),
+                 "ERR_INVALID_RESOURCE_ID");
+    EXPECT_STREQ(answer_name(g.gpu.create_blob(shown_id, 4 * page, {}, VIRTIO_GPU_BLOB_MEM_HOST3D)),
+                 "ERR_INVALID_RESOURCE_ID");
+    EXPECT_STREQ(answer_name(g.gpu.unref(texture_id)), "OK");
+    g.check_alive();
+}
+
+TEST_P(Gl, ASubmitThatSaysMoreThanItCarriesIsRefused)
+{
+    Ground &g = ground();
+    virtio_gpu_cmd_submit command{};
+    command.hdr.type = VIRTIO_GPU_CMD_SUBMIT_3D;
+    command.hdr.ctx_id = context;
+    command.size = 0xfffffffc;
+    Bytes bytes(sizeof command + 16);
+    std::memcpy(bytes.data(), &command, sizeof command);
+    g.machine.new_messages();
+    EXPECT_STREQ(answer_name(g.gpu.send(bytes)), "ERR_INVALID_PARAMETER");
+    EXPECT_NE(g.machine.new_messages().find("SUBMIT_3D says 4294967292 bytes, the command has 48 in all"),
+              std::string::npos);
+    g.check_alive();
+}
+
+/// QEMU's own 3D device cannot be unplugged either.
+TEST_P(Gl, CannotBeUnplugged)
+{
+    Ground &g = ground();
+    const std::unique_ptr<char, decltype(&std::free)> answer(
+        vm_qmp(g.machine.raw(), R"({"execute": "device_del", "arguments": {"id": "vram0"}})"), std::free);
+    EXPECT_NE(std::string(answer.get()).find("does not support hotplugging"), std::string::npos)
+        << answer.get();
+    g.check_alive();
+}
+
+// From here on with trusting_ground(): the tests of one QEMU follow each other.
+
+TEST_P(Gl, ASharedBlobIsImportedAndLetGo)
+{
+    Ground &g = trusting_ground();
+    Virgl virgl(g.gpu);
+    const std::uint32_t id = 50;
+    const auto entries = scattered(g.near_page(20), 4, 1);
+    ASSERT_STREQ(answer_name(virgl.create_context(context)), "OK");
+    const Held before = g.machine.held();
+    for (int i = 0; i < 20; i++) {
+        ASSERT_STREQ(answer_name(g.gpu.create_blob(id, 4 * page, entries)), "OK");
+        EXPECT_EQ(imported(g, id), g.machine.blob(id)["plan"] == "shared")
+            << g.machine.stats()["virgl"].dump();
+        EXPECT_STREQ(answer_name(virgl.attach(context, id)), "OK");
+        EXPECT_STREQ(answer_name(g.gpu.detach(id)), "OK");
+        EXPECT_FALSE(imported(g, id));
+        EXPECT_STREQ(answer_name(g.gpu.attach(id, entries)), "OK");
+        EXPECT_EQ(imported(g, id), g.machine.blob(id)["plan"] == "shared");
+        EXPECT_STREQ(answer_name(g.gpu.unref(id)), "OK");
+    }
+    EXPECT_FALSE(imported(g, id));
+    const Held after = g.machine.held();
+    EXPECT_EQ(after.dmabufs, before.dmabufs);
+    EXPECT_EQ(after.fds, before.fds);
+    EXPECT_STREQ(answer_name(virgl.destroy_context(context)), "OK");
     g.check_alive();
 }
 
@@ -206,47 +249,6 @@ TEST_P(Gl, ADeviceResetLetsGoOfEverythingAndStartsAgain)
         << testing::PrintToString(first.targets) << "\n"
         << testing::PrintToString(g.machine.held().targets);
     EXPECT_LE(g.machine.held().dmabufs, first.dmabufs);
-}
-
-TEST_P(Gl, IdsAreOneSpace)
-{
-    Ground &g = ground();
-    Virgl virgl(g.gpu);
-    EXPECT_STREQ(answer_name(virgl.create_3d(shown_id, 64, 64)), "ERR_INVALID_RESOURCE_ID");
-    ASSERT_STREQ(answer_name(virgl.create_3d(texture_id, 64, 64)), "OK");
-    EXPECT_STREQ(answer_name(g.gpu.create_blob(texture_id, 4 * page, scattered(g.near_page(20), 4, 1))),
-                 "ERR_INVALID_RESOURCE_ID");
-    EXPECT_STREQ(answer_name(g.gpu.create_blob(shown_id, 4 * page, {}, VIRTIO_GPU_BLOB_MEM_HOST3D)),
-                 "ERR_INVALID_RESOURCE_ID");
-    EXPECT_STREQ(answer_name(g.gpu.unref(texture_id)), "OK");
-    g.check_alive();
-}
-
-TEST_P(Gl, ASubmitThatSaysMoreThanItCarriesIsRefused)
-{
-    Ground &g = ground();
-    virtio_gpu_cmd_submit command{};
-    command.hdr.type = VIRTIO_GPU_CMD_SUBMIT_3D;
-    command.hdr.ctx_id = context;
-    command.size = 0xfffffffc;
-    Bytes bytes(sizeof command + 16);
-    std::memcpy(bytes.data(), &command, sizeof command);
-    g.machine.new_messages();
-    EXPECT_STREQ(answer_name(g.gpu.send(bytes)), "ERR_INVALID_PARAMETER");
-    EXPECT_NE(g.machine.new_messages().find("SUBMIT_3D says 4294967292 bytes, the command has 48 in all"),
-              std::string::npos);
-    g.check_alive();
-}
-
-/// QEMU's own 3D device cannot be unplugged either.
-TEST_P(Gl, CannotBeUnplugged)
-{
-    Ground &g = ground();
-    const std::unique_ptr<char, decltype(&std::free)> answer(
-        vm_qmp(g.machine.raw(), R"({"execute": "device_del", "arguments": {"id": "vram0"}})"), std::free);
-    EXPECT_NE(std::string(answer.get()).find("does not support hotplugging"), std::string::npos)
-        << answer.get();
-    g.check_alive();
 }
 
 INSTANTIATE_TEST_SUITE_P(Ivshmem, Gl, testing::Values(Where::Ivshmem));

@@ -4,6 +4,7 @@
 
 #include "tests/device/ground.hpp"
 #include "tests/device/iommu.hpp"
+#include "tests/device/shared.hpp"
 
 #include <gtest/gtest.h>
 
@@ -35,26 +36,54 @@ Machine::Options options(Where where)
     return chosen;
 }
 
+/// RAM is mapped, and nothing else.
+struct Guest {
+    explicit Guest(const Machine::Options &options) : machine(options)
+    {
+        iommu.attach(Machine::gpu_slot);
+        iommu.map(0, Machine::ram_size, 0); // rings and commands
+    }
+
+    Machine machine;
+    Gpu gpu{machine};
+    Iommu iommu{machine};
+    Machine::Bar near = machine.map_bar(Ground::near_slot, 2);
+    std::uint64_t ram = vm_alloc(machine.raw(), 4 * page);
+};
+
+Guest &guest_for(Where where)
+{
+    Guest *left = Shared::take_over<Guest>(options(where));
+    return left != nullptr ? *left : Shared::leave(options(where), std::make_unique<Guest>(options(where)));
+}
+
 class BehindIommu : public testing::TestWithParam<Kind> {
   protected:
     BehindIommu()
     {
         put(machine_, scattered(memory_, picture_.pages(), 1), picture_);
-        iommu_.attach(Machine::gpu_slot);
-        iommu_.map(0, Machine::ram_size, 0); // rings and commands
         map_window();
         EXPECT_STREQ(answer_name(gpu_.create_blob(id, picture_.bytes(), entries_)), "OK");
         EXPECT_STREQ(answer_name(gpu_.set_scanout_blob(Ground::scanout_of(id, picture_))), "OK");
     }
+    ~BehindIommu() override
+    {
+        EXPECT_STREQ(answer_name(gpu_.unref(id)), "OK");
+        unmap_window();
+        EXPECT_EQ(machine_.stats()["totals"]["live"], 0);
+    }
+    BehindIommu(const BehindIommu &) = delete;
+    BehindIommu &operator=(const BehindIommu &) = delete;
     void map_window() { iommu_.map(window, picture_.pages() * page, memory_); }
+    void unmap_window() { iommu_.unmap(window, picture_.pages() * page); }
+    [[nodiscard]] int revocations() { return machine_.stats()["totals"]["revocations"]; }
 
-    Machine machine_{options(GetParam().where)};
-    Gpu gpu_{machine_};
-    Iommu iommu_{machine_};
-    Machine::Bar near_ = machine_.map_bar(Ground::near_slot, 2);
+    Guest &guest_ = guest_for(GetParam().where);
+    Machine &machine_ = guest_.machine;
+    Gpu &gpu_ = guest_.gpu;
+    Iommu &iommu_ = guest_.iommu;
     Picture picture_ = paint(Ground::width, Ground::height, 1);
-    std::uint64_t memory_ =
-        GetParam().in_ram ? vm_alloc(machine_.raw(), picture_.pages() * page) : near_.address;
+    std::uint64_t memory_ = GetParam().in_ram ? guest_.ram : guest_.near.address;
     std::vector<Entry> entries_ = scattered(window, picture_.pages(), 1);
 };
 
@@ -82,7 +111,7 @@ TEST_P(BehindIommu, IsShown)
 
 TEST_P(BehindIommu, AnUnmapRevokes)
 {
-    iommu_.unmap(window, picture_.pages() * page);
+    unmap_window();
     EXPECT_EQ(machine_.held().dmabufs, 0);
     EXPECT_EQ(machine_.blob(id)["state"], "revoked");
     EXPECT_NE(machine_.blob(id).value("revoked", "").find("IOMMU"), std::string::npos);
@@ -102,10 +131,11 @@ TEST_P(BehindIommu, AnUnmapRevokes)
 TEST_P(BehindIommu, AnUnmapElsewhereRevokesNothing)
 {
     constexpr std::uint64_t elsewhere = window + (1ULL << 30);
+    const int before = revocations();
     iommu_.map(elsewhere, page, memory_);
     iommu_.unmap(elsewhere, page);
     EXPECT_EQ(machine_.blob(id)["state"], "backed");
-    EXPECT_EQ(machine_.stats()["totals"]["revocations"], 0);
+    EXPECT_EQ(revocations(), before);
     EXPECT_EQ(difference(picture_, screendump(machine_)), "");
 }
 
@@ -119,6 +149,7 @@ TEST_P(BehindIommu, OnlyTheBlobsOfTheMappingGo)
     EXPECT_EQ(machine_.blob(other)["state"], "revoked");
     EXPECT_EQ(machine_.blob(id)["state"], "backed");
     EXPECT_EQ(difference(picture_, screendump(machine_)), "");
+    EXPECT_STREQ(answer_name(gpu_.unref(other)), "OK");
 }
 
 } // namespace

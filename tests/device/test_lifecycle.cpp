@@ -40,7 +40,7 @@ int tombstones(Ground &ground)
 
 TEST(Lifecycle, ScanoutOff)
 {
-    Ground ground;
+    Ground &ground = Ground::shared(ground_options(Where::Ivshmem));
     ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob({.id = 0})), "OK");
     expect_not_shown(ground);
     ASSERT_STREQ(answer_name(ground.gpu.set_scanout_blob(Ground::scanout_of(shown_id, ground.picture))),
@@ -52,7 +52,7 @@ TEST(Lifecycle, ScanoutOff)
 
 TEST(Lifecycle, UnrefWhileShown)
 {
-    Ground ground;
+    Ground &ground = Ground::shared(ground_options(Where::Ivshmem));
     ASSERT_STREQ(answer_name(ground.gpu.unref(shown_id)), "OK");
     expect_not_shown(ground);
     EXPECT_EQ(live(ground), 0);
@@ -67,7 +67,7 @@ TEST(Lifecycle, UnrefWhileShown)
 
 TEST(Lifecycle, NewMemoryIsShownWithoutANewScanout)
 {
-    Ground ground;
+    Ground &ground = Ground::shared(ground_options(Where::Ivshmem));
     ASSERT_STREQ(answer_name(ground.gpu.detach(shown_id)), "OK");
     EXPECT_STREQ(answer_name(ground.gpu.detach(shown_id)), "ERR_UNSPEC");
     ground.picture = paint(Ground::width, Ground::height, 21);
@@ -80,7 +80,7 @@ TEST(Lifecycle, NewMemoryIsShownWithoutANewScanout)
 
 TEST(Lifecycle, RefusedAttachLeavesTheBlobUsable)
 {
-    Ground ground;
+    Ground &ground = Ground::shared(ground_options(Where::Ivshmem));
     ASSERT_STREQ(answer_name(ground.gpu.detach(shown_id)), "OK");
     const auto good = ground.shown_entries();
     EXPECT_STREQ(answer_name(ground.gpu.attach(shown_id, {})), "ERR_INVALID_PARAMETER");
@@ -96,7 +96,7 @@ TEST(Lifecycle, RefusedAttachLeavesTheBlobUsable)
 
 TEST(Lifecycle, DetachAndAttachAHundredTimes)
 {
-    Ground ground;
+    Ground &ground = Ground::shared(ground_options(Where::Ivshmem));
     const auto here = ground.shown_entries();
     const auto there = scattered(ground.far_page(9), ground.picture.pages(), 2, 2);
     put(ground.machine, there, ground.picture);
@@ -111,7 +111,7 @@ TEST(Lifecycle, DetachAndAttachAHundredTimes)
 
 TEST(Lifecycle, SwitchingScanoutsLeaksNothing)
 {
-    Ground ground;
+    Ground &ground = Ground::shared(ground_options(Where::Ivshmem));
     const Picture other = paint(320, 200, 31);
     const auto entries = scattered(ground.far_page(20), other.pages(), 5);
     Held before;

@@ -6,6 +6,7 @@
 // load from such a mapping is SIGBUS, and the end of the VM.
 
 #include "tests/device/consumer.hpp"
+#include "tests/device/repeat.hpp"
 #include "tests/device/rfb.hpp"
 #include "tests/device/stage.hpp"
 #include "tests/device/xvfb.hpp"
@@ -157,7 +158,7 @@ class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
 
 TEST_P(VfioReads, TheGuestTakesItAway)
 {
-    constexpr unsigned rounds = 15;
+    const unsigned rounds = repetitions(5, 15);
     Stage stage(options());
     const Reader reader(socket_);
     for (unsigned round = 0; round < rounds; round++) {
@@ -176,7 +177,8 @@ TEST_P(VfioReads, TheGuestTakesItAway)
 
 TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
 {
-    constexpr unsigned rounds = 15;
+    const unsigned rounds = repetitions(5, 15);
+    constexpr std::chrono::milliseconds longest{15}; // from the first frame until the memory goes
     Stage stage(options());
     const Reader reader(socket_);
     const BehindItsBack device(stage.machine.pid());
@@ -184,7 +186,7 @@ TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
         show(stage, round);
         ASSERT_EQ(stage.machine.blob(id)["view"], GetParam().plan);
         std::thread thief([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(round));
+            std::this_thread::sleep_for(round * longest / rounds);
             device.decode(false);
         });
         // Each of these reads, and VNC's timer meanwhile.
@@ -260,7 +262,7 @@ TEST_F(VfioReadsUnasked, ADisplayThatJoins)
 /// It draws when its toolkit finds the time, after the flush has been answered.
 TEST_F(VfioReadsUnasked, AWindowThatDraws)
 {
-    constexpr unsigned rounds = 15;
+    const unsigned rounds = repetitions(5, 15);
     const Xvfb x;
     Stage stage({.display = "gtk,gl=off", .environment = x.environment()});
     const BehindItsBack device(stage.machine.pid());

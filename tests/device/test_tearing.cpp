@@ -9,6 +9,7 @@
 
 #include "tests/device/consumer.hpp"
 #include "tests/device/painter.hpp"
+#include "tests/device/repeat.hpp"
 #include "tests/device/rfb_watcher.hpp"
 
 #include <gtest/gtest.h>
@@ -134,11 +135,11 @@ TEST(Tearing, Vnc)
     Guest guest("none" + Rfb::server_argument(socket));
     Watcher watcher(socket);
     ASSERT_TRUE(eventually([&] { return watcher.frames > 0; }));
-    guest.repaint(150);
+    guest.repaint(repetitions(75, 150));
     EXPECT_TRUE(eventually([&] { return watcher.last == guest.frame; })) << "the last frame has not arrived";
     EXPECT_EQ(watcher.mixed, 0) << "of " << watcher.frames;
     EXPECT_GT(watcher.frames, 10);
-    guest.flip(50);
+    guest.flip(repetitions(25, 50));
     EXPECT_TRUE(eventually([&] { return watcher.last == guest.frame; }));
     EXPECT_EQ(watcher.mixed, 0) << "of " << watcher.frames;
 }

@@ -23,20 +23,32 @@ ensure_fuzz_build() {
         "-Dcpp_args=$FUZZ_FLAGS -U__cpp_concepts -D__cpp_concepts=202002L -Wno-builtin-macro-redefined"
 }
 
-# run_fuzz [SECONDS]: half of them each for the heart and for the whole device
+# run_fuzz [--heart|--device|--races] [SECONDS]: that one; otherwise half of the time each for the heart and for the
+# whole device
 run_fuzz() {
+    local which=
+    case ${1:-} in
+    --heart | --device | --races) which=${1#--} && shift ;;
+    --*) die "fuzz: unknown option '$1' (known: --heart, --device, --races)" ;;
+    esac
     local seconds=${1:-60}
     ensure_setup
-    locked "$CACHE/lock" ensure_fuzz_packages
-    locked "$BUILD/lock" ensure_fuzz_build
-    locked "$BUILD/lock" ensure_device_fuzz_build
-    fuzz_heart $((seconds / 2))
-    fuzz_device $((seconds - seconds / 2))
+    case $which in
+    heart) fuzz_heart "$seconds" ;;
+    device) fuzz_device "$seconds" ;;
+    races) fuzz_races "$seconds" ;;
+    *)
+        fuzz_heart $((seconds / 2))
+        fuzz_device $((seconds - seconds / 2))
+        ;;
+    esac
 }
 
 # What it learns stays in out/fuzz/corpus, an input that breaks something in out/fuzz.
 fuzz_heart() { # fuzz_heart SECONDS
     local seconds=$1 found=$OUT/fuzz
+    locked "$CACHE/lock" ensure_fuzz_packages
+    locked "$BUILD/lock" ensure_fuzz_build
     mkdir -p "$found/corpus"
     "$BUILD/fuzz/tests/fuzz/fuzz-device" -max_total_time="$seconds" -len_control=0 -max_len=2048 -timeout=20 \
         -print_final_stats=1 -artifact_prefix="$found/" "$found/corpus" "$REPO/tests/fuzz/corpus" 2>"$found/log" || {
@@ -54,6 +66,7 @@ ensure_device_fuzz_build() {
 # A seed of its own each time; the log says which.
 fuzz_device() { # fuzz_device SECONDS
     local log=$OUT/fuzz/device.log seed
+    locked "$BUILD/lock" ensure_device_fuzz_build
     seed=$(date +%s)
     mkdir -p "$OUT/fuzz"
     "$REPO/tests/device/run-fuzz" --seed "$seed" --seconds "$1" >"$log" || {
@@ -63,12 +76,22 @@ fuzz_device() { # fuzz_device SECONDS
     say "fuzz: $(sed -n 's/^# \([0-9]* streams.*\)/\1/p' "$log") in $1 s on the real device, first seed $seed"
 }
 
-run_soak() { # run_soak [CYCLES]
-    local cycles=${1:-100000}
+# Several virtual CPUs against each other.
+fuzz_races() { # fuzz_races SECONDS
     run_build
+    "$REPO/tests/races/run-races" --seed "$(date +%s)" --seconds "$1"
+}
+
+soak_in_lab() { # soak_in_lab CYCLES
+    local cycles=$1
     # For 10 cycles a second; the tests' own time limit is five times as long in the lab.
     VRAMLINK_SOAK=$cycles VRAMLINK_TEST_LIMIT=$((60 + cycles / 50)) VRAMLINK_LAB_TIMEOUT=$((600 + cycles / 10)) \
         VRAMLINK_LAB_OUT=$OUT/soak "$REPO/tests/device/run-in-lab" --gtest_filter='VfioSoak*'
+}
+
+run_soak() { # run_soak [CYCLES]
+    run_build
+    soak_in_lab "${1:-100000}"
     cat "$OUT/soak/soak.txt"
 }
 

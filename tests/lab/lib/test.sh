@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# ./dev test: every suite, then one line `N passed, N failed[, N skipped]`.
+# ./dev test: every suite, then one line `N passed, N failed[, N skipped]`. ./dev test long: the same for longer, and
+# LONG_SUITES. VRAMLINK_LONG is set for it; the device tests read it for how often they repeat things.
 #
 # Meson's suites leave JUnit files, the others print TAP (`ok N - name`, `not ok N - name`, `# SKIP why`).
 
 RESULTS=$OUT/test
 LANES=${VRAMLINK_LANES:-2}
+LONG_SUITES='soak kernel fuzz-heart'
+LONG_SECONDS=${VRAMLINK_LONG_SECONDS:-600} # of each fuzzer
+LONG_STORM=${VRAMLINK_LONG_STORM:-1000}
+LONG_SOAK=${VRAMLINK_LONG_SOAK:-100000}
 
 # suite_meson NAME BUILD_DIR OPTION...
 suite_meson() {
@@ -66,13 +71,55 @@ suite_asan() {
     fi
 }
 
-# run_suite NAME: unit, asan, demo, or a script that prints TAP, by its path in the repository
+# as_tap WHAT CMD...: the exit code is the verdict
+as_tap() {
+    local what=$1
+    shift
+    echo 1..1
+    if "$@" >&2; then
+        echo "ok 1 - $what"
+    else
+        echo "not ok 1 - $what"
+        return 1
+    fi
+}
+
+# long_arguments SCRIPT: what ./dev test long gives it
+long_arguments() {
+    case $1 in
+    tests/device/run-storm) echo "$LONG_STORM" ;;
+    tests/device/run-fuzz | tests/races/run-races) echo "--seed $(date +%s) --seconds $LONG_SECONDS" ;;
+    tests/compare/run-*) echo --long ;;
+    tests/guest/run-linux) echo 60 ;;
+    esac
+}
+
+# suite_script SCRIPT: its suite is called DIRECTORY-NAME, or NAME where both are the same
+suite_script() {
+    local directory name arguments=
+    directory=$(basename "$(dirname "$1")")
+    name=$(basename "$1" | sed 's/^run-//')
+    [ "$directory" = "$name" ] || name=$directory-$name
+    [ -z "${VRAMLINK_LONG:-}" ] || arguments=$(long_arguments "$1")
+    [ -z "$arguments" ] || say "suite $name: $1 $arguments"
+    # shellcheck disable=SC2086  # words
+    suite_tap "$name" "$REPO/$1" $arguments
+}
+
+# run_suite NAME: one with a name of its own, or a script that prints TAP, by its path in the repository
 run_suite() {
     case $1 in
     unit) suite_meson unit "$BUILD/host" --no-suite heart ;; # those: asan
     asan) suite_asan ;;
     demo) suite_tap demo "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo" --seed 7 ;;
-    *) suite_tap "$(basename "$(dirname "$1")")-$(basename "$1" | sed 's/^run-//')" "$REPO/$1" ;;
+    soak) suite_tap soak soak_in_lab "$LONG_SOAK" ;;
+    kernel) suite_tap kernel "$REPO/dev" kernel test ;;
+    fuzz-heart) suite_tap fuzz-heart as_tap 'the heart under libFuzzer' "$REPO/dev" fuzz --heart "$LONG_SECONDS" ;;
+    tests/device/run-fuzz)
+        locked "$BUILD/lock" true # until suite_asan has built the plugin
+        suite_script "$1"
+        ;;
+    *) suite_script "$1" ;;
     esac
 }
 
@@ -96,18 +143,20 @@ all_suites() {
     local script first='tests/device/run-in-lab asan tests/device/run-local unit demo tests/guest/run-linux tests/compare/run-guest'
     local last='tests/device/run-fuzz' others=()
     cd "$REPO" || return
-    for script in tests/{model,shape,device,lab,guest,compare}/run-*; do
-        case " $first $last " in *" $script "*) ;; *) others+=("$script") ;; esac
+    for script in tests/{model,shape,device,lab,guest,compare,races}/run-*; do
+        case " $first $last " in *" $script "*) continue ;; esac
+        [ ! -x "$script" ] || others+=("$script") # where there is no such directory, the pattern itself
     done
-    # shellcheck disable=SC2086  # a list
-    in_lanes "$LANES" $first "${others[@]}"
-    run_suite "$last"
+    [ -z "${VRAMLINK_LONG:-}" ] || first="$LONG_SUITES $first"
+    # shellcheck disable=SC2086  # lists
+    in_lanes "$LANES" $first "${others[@]}" $last
 }
 
-# run_tests [storm|debug-kernel]: everything, or that suite
+# run_tests [long|storm|debug-kernel]: everything, everything for longer, or that suite
 run_tests() {
     case ${1:-} in
     '') ;;
+    long) export VRAMLINK_LONG=1 ;;
     storm)
         run_storm
         return
@@ -116,7 +165,7 @@ run_tests() {
         run_debug_kernel
         return
         ;;
-    *) die "test: no suite '$1' of its own (storm, debug-kernel)" ;;
+    *) die "test: no suite '$1' of its own (long, storm, debug-kernel)" ;;
     esac
     rm -rf "$RESULTS"
     mkdir -p "$RESULTS"
