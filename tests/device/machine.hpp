@@ -55,6 +55,7 @@ class Machine {
         std::string preload{};        ///< LD_PRELOAD for QEMU
         std::string environment{};    ///< "NAME=value …" for QEMU
         std::string machine = "pc";   ///< or "q35"
+        std::string accel = "tcg";    ///< or "kvm"; the vCPUs stand still until QMP's cont
         bool shared_ram = true;       ///< memfd; otherwise private anonymous memory
         bool operator==(const Options &) const = default;
     };

@@ -387,3 +387,26 @@ unsigned int vm_gpu_collect(struct vm_gpu *gpu)
         gpu->unanswered--;
     return gpu->unanswered;
 }
+
+void vm_gpu_queue_place(struct vm_gpu *gpu, int queue, struct vm_queue_place *place)
+{
+    const QVirtQueue *ring = queue ? gpu->cursor.queue : gpu->control.queue;
+
+    *place = (struct vm_queue_place){
+        .desc = ring->desc,
+        .avail = ring->avail,
+        .used = ring->used,
+        .size = ring->size,
+        .notify = gpu->dev.bar.addr + container_of(ring, QVirtQueuePCI, vq)->notify_offset,
+    };
+}
+
+void vm_gpu_ring_bell(struct vm_gpu *gpu, int queue)
+{
+    vm_ring_notify(queue ? &gpu->cursor : &gpu->control);
+}
+
+uint64_t vm_gpu_common_config(struct vm_gpu *gpu)
+{
+    return gpu->dev.bar.addr + gpu->dev.common_cfg_offset;
+}

@@ -54,6 +54,7 @@ void vm_free(struct vm *vm, uint64_t gpa);
 /* The PCI function slot.0 of bus 0; NULL when there is none. 32 slots further are those of the next bus.
  * Freed with the vm. */
 struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot);
+bool vm_pci_present(struct vm *vm, unsigned int slot);
 /* Gives the BAR an address and returns it. */
 uint64_t vm_pci_map_bar(struct vm_pci *pci, int bar, uint64_t *size);
 /* Moves a BAR of 4 GiB or less to an address that the caller chose. */
@@ -62,7 +63,9 @@ uint16_t vm_pci_command(struct vm_pci *pci);
 void vm_pci_set_command(struct vm_pci *pci, uint16_t command);
 uint8_t vm_pci_find_capability(struct vm_pci *pci, uint8_t id);
 uint16_t vm_pci_config_readw(struct vm_pci *pci, uint8_t offset);
+uint32_t vm_pci_config_readl(struct vm_pci *pci, uint8_t offset);
 void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value);
+void vm_pci_config_writel(struct vm_pci *pci, uint8_t offset, uint32_t value);
 /* Opens the windows of the root port @port to bus 1 for all that vm_pci_map_bar() gives out. */
 void vm_pci_open_bridge(struct vm_pci *port);
 /* The secondary bus reset: bridge control, on and off again. */
@@ -122,6 +125,17 @@ void vm_gpu_offer(struct vm_gpu *gpu, const struct vm_descriptor *descriptors, s
 
 /* Sends one command on the cursor queue, which has no answers; true when the device has taken it. */
 bool vm_gpu_cursor(struct vm_gpu *gpu, const void *request, size_t size, int timeout_ms);
+
+/* A queue of the device as a driver of its own sees it: 0 the control queue, 1 the cursor queue. */
+struct vm_queue_place {
+    uint64_t desc, avail, used; /* guest-physical */
+    uint32_t size;              /* descriptors */
+    uint64_t notify;            /* the doorbell; the queue's number is written there */
+};
+void vm_gpu_queue_place(struct vm_gpu *gpu, int queue, struct vm_queue_place *place);
+void vm_gpu_ring_bell(struct vm_gpu *gpu, int queue);
+/* Where struct virtio_pci_common_cfg lies. */
+uint64_t vm_gpu_common_config(struct vm_gpu *gpu);
 
 /* How many commands were given up on and have not been answered since, as far as has been seen. */
 unsigned int vm_gpu_unanswered(struct vm_gpu *gpu);

@@ -23,6 +23,14 @@ struct vm_pci *vm_pci_open(struct vm *vm, unsigned int slot)
     return pci;
 }
 
+bool vm_pci_present(struct vm *vm, unsigned int slot)
+{
+    QPCIDevice *dev = qpci_device_find(vm->bus, QPCI_DEVFN(slot, 0));
+
+    g_free(dev);
+    return dev;
+}
+
 uint64_t vm_pci_map_bar(struct vm_pci *pci, int bar, uint64_t *size)
 {
     return qpci_iomap(pci->dev, bar, size).addr;
@@ -53,9 +61,19 @@ uint16_t vm_pci_config_readw(struct vm_pci *pci, uint8_t offset)
     return qpci_config_readw(pci->dev, offset);
 }
 
+uint32_t vm_pci_config_readl(struct vm_pci *pci, uint8_t offset)
+{
+    return qpci_config_readl(pci->dev, offset);
+}
+
 void vm_pci_config_writew(struct vm_pci *pci, uint8_t offset, uint16_t value)
 {
     qpci_config_writew(pci->dev, offset, value);
+}
+
+void vm_pci_config_writel(struct vm_pci *pci, uint8_t offset, uint32_t value)
+{
+    qpci_config_writel(pci->dev, offset, value);
 }
 
 void vm_pci_open_bridge(struct vm_pci *port)
