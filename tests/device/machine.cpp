@@ -35,9 +35,9 @@ std::string arguments(const Machine::Options &o, const std::string &messages)
     std::string plugin = o.plugin.empty() ? environment("VRAMLINK_PLUGIN") : o.plugin;
     if (!plugin.empty())
         plugin = " -plugin file=" + plugin + o.plugin_options;
-    return "-accel " + o.accel + " -S -machine " + o.machine + ",memory-backend=ram -nodefaults -vga none " + ram +
-           " -m " + std::to_string(Machine::ram_size >> 20) + plugin + " " + o.devices + " -device " + o.gpu +
-           ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
+    return "-accel " + o.accel + " -S -machine " + o.machine + ",memory-backend=ram -nodefaults -vga none " +
+           ram + " -m " + std::to_string(Machine::ram_size >> 20) + plugin + " " + o.devices + " -device " +
+           o.gpu + ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
 }
 
 /// libqtest starts $QTEST_QEMU_BINARY through a shell: "env X=… qemu" is a binary to it.

@@ -69,10 +69,8 @@ Bytes create_2d_bytes(std::uint32_t id, std::uint32_t width, std::uint32_t heigh
 
 Bytes set_scanout_bytes(std::uint32_t scanout, std::uint32_t id, Rect rect)
 {
-    return bytes_of(virtio_gpu_set_scanout{header(VIRTIO_GPU_CMD_SET_SCANOUT),
-                                           {rect.x, rect.y, rect.width, rect.height},
-                                           scanout,
-                                           id});
+    return bytes_of(virtio_gpu_set_scanout{
+        header(VIRTIO_GPU_CMD_SET_SCANOUT), {rect.x, rect.y, rect.width, rect.height}, scanout, id});
 }
 
 Bytes short_bytes(std::uint32_t type, std::uint32_t id)
@@ -135,9 +133,10 @@ void Field::plug_gpu()
     }
     plug(device);
     if (where_ == Where::Ivshmem) // of the one before; may still be in use for a moment
-        (void)try_qmp(guest.machine,
-                      {{"execute", "object-del"},
-                       {"arguments", {{"id", plugs_ == 1 ? "near-mem" : "near-mem-" + std::to_string(plugs_ - 1)}}}});
+        (void)try_qmp(
+            guest.machine,
+            {{"execute", "object-del"},
+             {"arguments", {{"id", plugs_ == 1 ? "near-mem" : "near-mem-" + std::to_string(plugs_ - 1)}}}});
     near_ = vm_pci_open(guest.machine.raw(), Ground::near_slot);
     painted_ = false;
 }
@@ -173,8 +172,8 @@ void Field::home()
     must("RESOURCE_CREATE_2D", create_2d_bytes(flat_id, flat_side, flat_side));
     must("RESOURCE_ATTACH_BACKING", attach_bytes(flat_id, 1, linear(ram_, page)));
     const auto entries = blob_entries();
-    must("RESOURCE_CREATE_BLOB", create_blob_bytes(blob_id, picture_.bytes(),
-                                                   static_cast<std::uint32_t>(entries.size()), entries));
+    must("RESOURCE_CREATE_BLOB",
+         create_blob_bytes(blob_id, picture_.bytes(), static_cast<std::uint32_t>(entries.size()), entries));
     must("SET_SCANOUT_BLOB", set_scanout_blob_bytes(Ground::scanout_of(blob_id, picture_)));
 }
 

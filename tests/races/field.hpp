@@ -52,7 +52,8 @@ class Field {
 
     /// The guest's answer to a request to unplug, asked for or not.
     static constexpr std::uint32_t eject_port = 0xae08;
-    static constexpr std::uint32_t eject_display = 1u << Machine::gpu_slot, eject_gpu = 1u << Ground::near_slot;
+    static constexpr std::uint32_t eject_display = 1u << Machine::gpu_slot,
+                                   eject_gpu = 1u << Ground::near_slot;
 
     /// The command must be answered with OK; throws a Finding.
     void must(const char *what, const Bytes &command);

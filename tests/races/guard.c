@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Preloaded into QEMU: blocks of chosen sizes lie at the end of pages of their own, and nobody can touch them once
- * they have been freed, nor what is behind them. Whoever does so ends QEMU, with a report on stderr: who touched the block, and who had freed it.
+ * Preloaded into QEMU: blocks of chosen sizes lie at the end of pages of their own, and nobody can touch them
+ * once they have been freed, nor what is behind them. Whoever does so ends QEMU, with a report on stderr: who
+ * touched the block, and who had freed it.
  *
  *   VRAMLINK_GUARD=256,4096,96-128   sizes in bytes, and ranges of them
  *
- * A place is never used twice. The arena is address space only; when it is used up, blocks come from the C library
- * again, and a line says so. The C library's own MALLOC_PERTURB_ does for the other sizes what can be had for free.
+ * A place is never used twice. The arena is address space only; when it is used up, blocks come from the C
+ * library again, and a line says so. The C library's own MALLOC_PERTURB_ does for the other sizes what can be
+ * had for free.
  */
 #include <execinfo.h>
 #include <signal.h>
@@ -144,11 +146,13 @@ static void tell(const void *address)
     if (!place)
         length = snprintf(line, sizeof(line), "guard: a fault at %p, in no guarded block; by:\n", address);
     else if (place->frames)
-        length = snprintf(line, sizeof(line),
-                          "guard: USE AFTER FREE of a block of %u bytes, by thread %d, which thread %d has freed; by:\n",
-                          place->size, gettid(), place->thread);
+        length = snprintf(
+            line, sizeof(line),
+            "guard: USE AFTER FREE of a block of %u bytes, by thread %d, which thread %d has freed; by:\n",
+            place->size, gettid(), place->thread);
     else
-        length = snprintf(line, sizeof(line), "guard: PAST THE END of a block of %u bytes; by:\n", place->size);
+        length =
+            snprintf(line, sizeof(line), "guard: PAST THE END of a block of %u bytes; by:\n", place->size);
     (void)!write(STDERR_FILENO, line, (size_t)length);
     backtrace_symbols_fd(frames, backtrace(frames, FRAMES * 3), STDERR_FILENO);
     if (!place || !place->frames)

@@ -166,7 +166,9 @@ std::string Guest::last_words()
     constexpr int steps = 50;
     constexpr auto step = milliseconds(100); // a socket closes before its process has ended
     std::string words;
-    for (int i = 0; i < steps && std::all_of(living.begin(), living.end(), [](Guest *guest) { return guest->end().empty(); }); i++)
+    for (int i = 0; i < steps && std::all_of(living.begin(), living.end(),
+                                             [](Guest *guest) { return guest->end().empty(); });
+         i++)
         std::this_thread::sleep_for(step);
     for (Guest *guest : living) {
         const std::string how = guest->end(), said = guest->machine.new_messages();

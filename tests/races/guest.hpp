@@ -18,11 +18,11 @@ namespace vramlink::test {
 
 /// What all guests of a run have in common.
 struct Setup {
-    std::string bios{};              ///< the image (bios/)
-    std::string guard{};             ///< LD_PRELOAD for QEMU (guard.c)
-    std::string environment{};       ///< of QEMU
-    std::string accel = "tcg";       ///< or "kvm"
-    Where where = Where::Ivshmem;    ///< what the GPU is
+    std::string bios{};           ///< the image (bios/)
+    std::string guard{};          ///< LD_PRELOAD for QEMU (guard.c)
+    std::string environment{};    ///< of QEMU
+    std::string accel = "tcg";    ///< or "kvm"
+    Where where = Where::Ivshmem; ///< what the GPU is
 };
 
 class Guest {
@@ -53,7 +53,8 @@ class Guest {
     struct Trips {
         unsigned count = 0;
         double longest = 0;
-        double busiest = 0; ///< what QEMU's main thread computed during one: no other work of the host is in it
+        double busiest =
+            0; ///< what QEMU's main thread computed during one: no other work of the host is in it
     };
     struct Ran {
         bool stopped; ///< it went on for the limit

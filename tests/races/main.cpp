@@ -133,7 +133,8 @@ std::string end_of(int file)
 /// How the finding is repeated: the same round again and again, as its outcome is a matter of luck.
 std::string command_for(const Scenario &scenario, const Options &options)
 {
-    std::string command = options.setup.where == Where::Vfio ? "tests/races/run-in-lab" : "tests/races/run-races";
+    std::string command =
+        options.setup.where == Where::Vfio ? "tests/races/run-in-lab" : "tests/races/run-races";
     if (options.setup.accel != "tcg")
         command += " --accel " + options.setup.accel;
     return command + " --scenario " + scenario.name + " --seed " + std::to_string(told->seed) +
@@ -143,8 +144,9 @@ std::string command_for(const Scenario &scenario, const Options &options)
 bool run(unsigned number, const Scenario &scenario, const Options &options, double seconds)
 {
     const auto begin = Clock::now();
-    const auto end = options.seconds == 0 ? Clock::time_point::max()
-                                          : begin + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
+    const auto end = options.seconds == 0
+                         ? Clock::time_point::max()
+                         : begin + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
     told->rounds = 0;
     told->seed = options.seed;
     told->finding[0] = 0;
@@ -161,7 +163,8 @@ bool run(unsigned number, const Scenario &scenario, const Options &options, doub
     const bool fine = wait_for(child);
     kill(-child, SIGKILL); // its QEMU
     const Seconds took = Clock::now() - begin;
-    std::printf("%sok %u - %s: %s\n", fine ? "" : "not ", number, scenario.name, scenario.what);
+    std::printf("%sok %u - %s (%s): %s\n", fine ? "" : "not ", number, scenario.name,
+                options.setup.accel.c_str(), scenario.what);
     if (fine) {
         std::printf("# %llu rounds in %.1f s\n", static_cast<unsigned long long>(told->rounds), took.count());
     } else {
@@ -188,9 +191,10 @@ std::vector<Scenario> chosen(const Options &options)
     return some;
 }
 
-int run_all(const Options &options)
+int run_all(Options options)
 {
     const auto some = chosen(options);
+    const std::size_t count = some.size() * options.accels.size();
     unsigned number = 0;
     bool fine = true;
     told = static_cast<Progress *>(
@@ -199,9 +203,12 @@ int run_all(const Options &options)
         std::printf("Bail out! no memory\n");
         return 1;
     }
-    std::printf("1..%zu\n# seed %llu\n", some.size(), static_cast<unsigned long long>(options.seed));
-    for (const Scenario &one : some)
-        fine &= run(++number, one, options, options.seconds / static_cast<double>(some.size()));
+    std::printf("1..%zu\n# seed %llu\n", count, static_cast<unsigned long long>(options.seed));
+    for (const std::string &accel : options.accels) {
+        options.setup.accel = accel;
+        for (const Scenario &one : some)
+            fine &= run(++number, one, options, options.seconds / static_cast<double>(count));
+    }
     return fine ? 0 : 1;
 }
 

@@ -14,10 +14,11 @@ namespace {
 
 [[noreturn]] void usage(const std::string &wrong)
 {
-    std::fprintf(stderr, "races: %s\n"
-                         "usage: races [--seed N] [--seconds N] [--rounds N] [--same] [--scenario NAME]... [--list]\n"
-                         "             [--plugin FILE] [--vfio] [--accel tcg|kvm] [--bios FILE] [--guard FILE]\n"
-                         "             [--qemu-env NAME=VALUE]...\n",
+    std::fprintf(stderr,
+                 "races: %s\n"
+                 "usage: races [--seed N] [--seconds N] [--rounds N] [--same] [--scenario NAME]... [--list]\n"
+                 "             [--plugin FILE] [--vfio] [--accel tcg|kvm]... [--bios FILE] [--guard FILE]\n"
+                 "             [--qemu-env NAME=VALUE]...\n",
                  wrong.c_str());
     std::exit(2);
 }
@@ -74,7 +75,7 @@ Options options_of(int argc, char **argv)
         else if (name == "--vfio")
             options.setup.where = Where::Vfio;
         else if (name == "--accel")
-            options.setup.accel = value();
+            options.accels.push_back(value());
         else if (name == "--bios")
             options.setup.bios = value();
         else if (name == "--guard")
@@ -84,6 +85,8 @@ Options options_of(int argc, char **argv)
         else
             usage("unknown option '" + name + "'");
     }
+    if (options.accels.empty())
+        options.accels.emplace_back("tcg");
     if (options.setup.bios.empty())
         usage("--bios is missing (run-races gives it)");
     if (options.seconds == 0 && options.rounds == ~std::uint64_t{0})

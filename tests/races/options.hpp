@@ -17,6 +17,7 @@ struct Options {
     std::uint64_t rounds = ~std::uint64_t{0}; ///< of each scenario
     double seconds = 0;                       ///< for all together; 0: until all rounds have been run
     bool same = false;                        ///< each round has the same seed
+    std::vector<std::string> accels{};        ///< "tcg", "kvm": each scenario runs under each of them
     std::vector<std::string> scenarios{};     ///< empty: all that can run here
 };
 

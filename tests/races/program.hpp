@@ -39,7 +39,10 @@ class Program {
     /// Goes on when @p count vCPUs are here.
     Program &meet(std::uint32_t barrier, std::uint32_t count) { return add(RACE_ARRIVE, barrier, count); }
     /// Offers the chain at @p head, and waits for its end.
-    Program &command(std::uint32_t queue, std::uint32_t head) { return offer(queue, head).add(RACE_USED, queue); }
+    Program &command(std::uint32_t queue, std::uint32_t head)
+    {
+        return offer(queue, head).add(RACE_USED, queue);
+    }
     Program &offer(std::uint32_t queue, std::uint32_t head) { return add(RACE_OFFER, queue, head); }
     Program &refill(std::uint32_t queue, std::uint32_t pauses) { return add(RACE_REFILL, queue, pauses); }
     Program &tally(std::uint64_t answer) { return add(RACE_TALLY, low(answer)); }

@@ -3,6 +3,8 @@
 
 #include "tests/races/finding.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
@@ -29,10 +31,11 @@ void Ring::refresh(vm_gpu *gpu)
     used_slots_ = 0;
     vm_gpu_queue_place(gpu, static_cast<int>(queue_), &place_);
     if (place_.size > most_descriptors)
-        throw std::runtime_error("the device's queue has more places than a Ring");
+        throw std::runtime_error(fmt::format("queue {} of the device has {} places; a Ring has room for {}",
+                                             queue_, place_.size, most_descriptors));
     auto &queue = guest_.page().queue[queue_];
-    queue = {static_cast<std::uint32_t>(place_.desc), static_cast<std::uint32_t>(place_.avail),
-             static_cast<std::uint32_t>(place_.used), place_.size,
+    queue = {static_cast<std::uint32_t>(place_.desc),   static_cast<std::uint32_t>(place_.avail),
+             static_cast<std::uint32_t>(place_.used),   place_.size,
              static_cast<std::uint32_t>(place_.notify), queue_};
 }
 

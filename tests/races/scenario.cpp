@@ -8,8 +8,8 @@ namespace vramlink::test {
 namespace {
 
 constexpr std::array<Scenario, 13> all{{
-    {"answers", "a word of a command changes while it is read: the answer fits one of the two commands", false,
-     play_answers},
+    {"answers", "a word of a command changes while it is read: the answer fits one of the two commands",
+     false, play_answers},
     {"scanout", "a command turns into SET_SCANOUT while a blob is on the screen", false, play_scanout},
     {"convert", "a command turns into SET_SCANOUT while a blob on the screen is converted", false,
      play_convert},

@@ -73,13 +73,18 @@ struct Alternation {
 
 Alternation draw(Random &random, const Field &field)
 {
-    static constexpr std::array<std::uint32_t, 12> types{
-        VIRTIO_GPU_CMD_GET_DISPLAY_INFO,    VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
-        VIRTIO_GPU_CMD_RESOURCE_UNREF,      VIRTIO_GPU_CMD_SET_SCANOUT,
-        VIRTIO_GPU_CMD_RESOURCE_FLUSH,      VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
-        VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
-        VIRTIO_GPU_CMD_GET_EDID,            VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
-        VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,    VIRTIO_GPU_CMD_GET_CAPSET_INFO};
+    static constexpr std::array<std::uint32_t, 12> types{VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+                                                         VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+                                                         VIRTIO_GPU_CMD_RESOURCE_UNREF,
+                                                         VIRTIO_GPU_CMD_SET_SCANOUT,
+                                                         VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+                                                         VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+                                                         VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+                                                         VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
+                                                         VIRTIO_GPU_CMD_GET_EDID,
+                                                         VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+                                                         VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
+                                                         VIRTIO_GPU_CMD_GET_CAPSET_INFO};
     static constexpr std::array ids{0u, Field::blob_id, Field::flat_id, Field::free_id};
     Alternation a{good_command(random, field), 0, 0, 0};
     const std::uint64_t where = random.in(0, 9);
@@ -172,8 +177,8 @@ class ScanoutFetch : public Play {
         auto &ring = field_.control;
         const auto entries = field_.blob_entries();
         const auto detach = ring.place(short_bytes(VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, Field::blob_id));
-        const auto attach = ring.place(
-            attach_bytes(Field::blob_id, static_cast<std::uint32_t>(entries.size()), entries));
+        const auto attach =
+            ring.place(attach_bytes(Field::blob_id, static_cast<std::uint32_t>(entries.size()), entries));
         const auto show =
             ring.place(set_scanout_blob_bytes(Ground::scanout_of(Field::blob_id, field_.picture())));
         Program sender;
@@ -261,7 +266,7 @@ class Entries : public Play {
         if (attach)
             sender.command(0, detach.head).command(0, again.head).command(0, flush.head);
         sender.command(0, unref.head).again(0, 100);
-        field_.guest.run({sender, changer(random, attach ? again : create, count)}, random.in32(1, ~0u), limit_ms);
+        field_.guest.run({sender, changer(random, attach ? again : create, count)}, random.in32(1, ~0u), 300);
         field_.home();
         field_.check_picture();
     }
@@ -271,16 +276,19 @@ class Entries : public Play {
     static Program changer(Random &random, const Ring::Placed &list, std::uint32_t count)
     {
         static constexpr std::array<std::uint32_t, 8> values{
-            0,      1, 4096, 0x7fffffff, 0xfffff000, static_cast<std::uint32_t>(Ground::near_address),
-            0x1000000, 0xffffffff};
+            0,          1,          4096,
+            0x7fffffff, 0xfffff000, static_cast<std::uint32_t>(Ground::near_address),
+            0x1000000,  0xffffffff};
         Program program;
         const std::uint32_t first = (resource_id_offset + 4) / 4;
         for (int i = 0; i < 3; i++) {
             const std::uint32_t last = list.size / 4 - 1;
-            const std::uint32_t word = random.chance(30) ? random.in32(first, std::min(first + 8, last))
-                                                         : random.in32(last - std::min(last - first, 4 * count - 1), last);
+            const std::uint32_t word = random.chance(30)
+                                           ? random.in32(first, std::min(first + 8, last))
+                                           : random.in32(last - std::min(last - first, 4 * count - 1), last);
             const std::uint64_t at = list.request + 4 * word;
-            program.alternate(at, random.one_of(values), random.chance(50) ? count : random.edge(), pauses(random, 6));
+            program.alternate(at, random.one_of(values), random.chance(50) ? count : random.edge(),
+                              pauses(random, 6));
         }
         program.again(0, 0);
         return program;

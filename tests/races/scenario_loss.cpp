@@ -23,7 +23,8 @@ void lose(Random &random, Program &program)
         program.config16(Field::gpu_config(Field::command_register), 0);
         break;
     default:
-        program.config32(Field::gpu_config(Field::bar_register), static_cast<std::uint32_t>(Field::elsewhere));
+        program.config32(Field::gpu_config(Field::bar_register),
+                         static_cast<std::uint32_t>(Field::elsewhere));
         break;
     }
 }
@@ -31,7 +32,8 @@ void lose(Random &random, Program &program)
 /// And gives it back.
 void regain(Program &program)
 {
-    program.config32(Field::gpu_config(Field::bar_register), static_cast<std::uint32_t>(Ground::near_address));
+    program.config32(Field::gpu_config(Field::bar_register),
+                     static_cast<std::uint32_t>(Ground::near_address));
     program.config16(Field::gpu_config(Field::command_register), Field::on);
 }
 
@@ -137,10 +139,10 @@ class ConfigReads : public Play {
         field_.guest.run({loser, innocent}, random.in32(1, ~0u), limit_ms);
         const auto &cpu = field_.guest.page().cpu[1];
         if (cpu.lost)
-            throw Finding(fmt::format("while one vCPU takes the GPU's memory away, {} of {} reads by another of the "
-                                      "host bridge's id 0x{:08x} are lost; the last gives 0x{:08x}",
-                                      std::uint32_t{cpu.lost}, std::uint32_t{cpu.checked}, host_id_,
-                                      std::uint32_t{cpu.seen}));
+            throw Finding(fmt::format(
+                "while one vCPU takes the GPU's memory away, {} of {} reads by another of the "
+                "host bridge's id 0x{:08x} are lost; the last gives 0x{:08x}",
+                std::uint32_t{cpu.lost}, std::uint32_t{cpu.checked}, host_id_, std::uint32_t{cpu.seen}));
         if (cpu.checked < reads)
             throw std::runtime_error("the vCPU that reads config space has hardly run");
     }

@@ -31,7 +31,8 @@ void negotiate(Program &program, Field &field)
     program.write8(status, state |= VIRTIO_CONFIG_S_FEATURES_OK);
     for (std::uint32_t queue : {0u, 1u}) {
         const auto &ring = (queue ? field.cursor : field.control).where();
-        program.write16(at(VIRTIO_PCI_COMMON_Q_SELECT), queue).write16(at(VIRTIO_PCI_COMMON_Q_SIZE), ring.size);
+        program.write16(at(VIRTIO_PCI_COMMON_Q_SELECT), queue)
+            .write16(at(VIRTIO_PCI_COMMON_Q_SIZE), ring.size);
         program.write32(at(VIRTIO_PCI_COMMON_Q_DESCLO), static_cast<std::uint32_t>(ring.desc));
         program.write32(at(VIRTIO_PCI_COMMON_Q_AVAILLO), static_cast<std::uint32_t>(ring.avail));
         program.write32(at(VIRTIO_PCI_COMMON_Q_USEDLO), static_cast<std::uint32_t>(ring.used));

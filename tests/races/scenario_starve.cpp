@@ -102,8 +102,8 @@ struct Floods {
     Flood ours, stock;
 };
 
-/// The light one needs the guest to be fast, the heavy one gives it time. Stock's device takes no blobs without
-/// the host's udmabuf, and lists of 16,384 entries at most.
+/// The light one needs the guest to be fast, the heavy one gives it time. Stock's device takes no blobs
+/// without the host's udmabuf, and lists of 16,384 entries at most.
 Floods control_flood(bool heavy)
 {
     constexpr std::uint32_t many = 30'000, most_of_stock = 16'384;
@@ -130,7 +130,8 @@ Floods cursor_flood(bool heavy)
 class Starve : public Play {
   public:
     Starve(const Setup &setup, Floods (*flood)(bool heavy))
-        : ours_(setup, "virtio-gpu-vram-pci,id=vram0"), stock_(setup, "virtio-gpu-pci,id=vram0"), flood_(flood)
+        : ours_(setup, "virtio-gpu-vram-pci,id=vram0"), stock_(setup, "virtio-gpu-pci,id=vram0"),
+          flood_(flood)
     {
     }
 
@@ -141,10 +142,11 @@ class Starve : public Play {
         const double bound = stock_.busiest(floods.stock, pause, seed) + patience(margin_ms) / 1000.0;
         const double busy = ours_.busiest(floods.ours, pause, seed);
         if (busy > bound)
-            throw Finding(fmt::format("the guest refills queue {} with 0x{:x}, and QEMU's main thread computes {:.3f} s "
-                                      "before QMP is answered; stock's virtio-gpu and {} ms would be {:.3f} s",
-                                      floods.ours.queue, floods.ours.command[1] * 256 + floods.ours.command[0], busy,
-                                      patience(margin_ms), bound));
+            throw Finding(fmt::format(
+                "the guest refills queue {} with 0x{:x}, and QEMU's main thread computes {:.3f} s "
+                "before QMP is answered; stock's virtio-gpu and {} ms would be {:.3f} s",
+                floods.ours.queue, floods.ours.command[1] * 256 + floods.ours.command[0], busy,
+                patience(margin_ms), bound));
     }
 
   private:

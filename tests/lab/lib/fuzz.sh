@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# ./dev fuzz, ./dev soak, ./dev storm: what runs for as long as one likes.
+# ./dev fuzz [--races], ./dev soak, ./dev storm: what runs for as long as one likes.
 #   build/asan   the plugin for the random guest on the real device (tests/device/fuzz)
 #   build/fuzz   the libFuzzer target, compiled by clang 16 with AddressSanitizer and UndefinedBehaviorSanitizer
 
@@ -76,10 +76,20 @@ fuzz_device() { # fuzz_device SECONDS
     say "fuzz: $(sed -n 's/^# \([0-9]* streams.*\)/\1/p' "$log") in $1 s on the real device, first seed $seed"
 }
 
-# Several virtual CPUs against each other.
+# A seed of its own each time; half of the time here, half of it in the lab, where the GPU is a VFIO device.
 fuzz_races() { # fuzz_races SECONDS
+    local log=$OUT/fuzz/races.log seed
+    seed=$(date +%s)
     run_build
-    "$REPO/tests/races/run-races" --seed "$(date +%s)" --seconds "$1"
+    mkdir -p "$OUT/fuzz"
+    {
+        "$REPO/tests/races/run-races" --seed "$seed" --seconds $(($1 / 2)) &&
+            "$REPO/tests/races/run-in-lab" --seed "$seed" --seconds $(($1 - $1 / 2)) --accel tcg --accel kvm
+    } >"$log" || {
+        grep -v '^ok' "$log"
+        die "fuzz: a finding of the races; $log says how to repeat it"
+    }
+    say "fuzz: $(sed -n 's/^# \([0-9]*\) rounds.*/\1/p' "$log" | awk '{ all += $1 } END { print all }') rounds of races in $1 s, first seed $seed, nothing found"
 }
 
 soak_in_lab() { # soak_in_lab CYCLES

@@ -87,7 +87,8 @@ static void unlock(void)
 /* Returns the port of the byte at @place; the lock is held. */
 static uint32_t select_config(uint32_t place)
 {
-    out32(CONFIG_ADDRESS, 0x80000000 | (place >> 20 & 0xff) << 16 | (place >> 12 & 0xff) << 8 | (place & 0xfc));
+    out32(CONFIG_ADDRESS,
+          0x80000000 | (place >> 20 & 0xff) << 16 | (place >> 12 & 0xff) << 8 | (place & 0xfc));
     return CONFIG_DATA + (place & 3);
 }
 
@@ -169,8 +170,8 @@ static void wait_used(const struct race_queue *queue)
         rest();
 }
 
-/* The device never sees an empty queue, or hardly ever; when it has stood still for long, the bell wakes it. The bell
- * itself waits for QEMU's big lock. */
+/* The device never sees an empty queue, or hardly ever; when it has stood still for long, the bell wakes it.
+ * The bell itself waits for QEMU's big lock. */
 static void refill(const struct race_queue *queue, uint32_t between)
 {
     uint16_t last = *index_of(queue->used);

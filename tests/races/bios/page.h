@@ -22,24 +22,24 @@
 /* What a vCPU can do; a, b, c are the fields of struct race_op. */
 enum race_code {
     RACE_END,
-    RACE_WRITE8,     /* *a = b */
-    RACE_WRITE16,    /* */
-    RACE_WRITE32,    /* */
-    RACE_OUT8,       /* port a = b */
-    RACE_OUT32,      /* */
-    RACE_CONFIG8,    /* config space a (RACE_CONFIG_AT) = b */
-    RACE_CONFIG16,   /* */
-    RACE_CONFIG32,   /* */
-    RACE_CHECK,      /* c times: the 32 bits of config space at a are b; what is not is counted as lost */
-    RACE_ALTERNATE,  /* the 32 bits at a are b, then c, 64 times; d pauses after each */
-    RACE_COPY,       /* c bytes from b to a */
-    RACE_SPIN,       /* a pauses, and up to b more at random */
-    RACE_ARRIVE,     /* waits until b vCPUs have arrived at barrier a */
-    RACE_OFFER,      /* queue a: offers the chain at head b, and rings */
-    RACE_USED,       /* queue a: waits until all that was offered has come back */
-    RACE_REFILL,     /* queue a: for ever offers as many chains as it has places, b pauses between looks */
-    RACE_TALLY,      /* the answer at a is noted, and cleared */
-    RACE_LOOP,       /* back to op a, b times; 0: for ever */
+    RACE_WRITE8,    /* *a = b */
+    RACE_WRITE16,   /* */
+    RACE_WRITE32,   /* */
+    RACE_OUT8,      /* port a = b */
+    RACE_OUT32,     /* */
+    RACE_CONFIG8,   /* config space a (RACE_CONFIG_AT) = b */
+    RACE_CONFIG16,  /* */
+    RACE_CONFIG32,  /* */
+    RACE_CHECK,     /* c times: the 32 bits of config space at a are b; what is not is counted as lost */
+    RACE_ALTERNATE, /* the 32 bits at a are b, then c, 64 times; d pauses after each */
+    RACE_COPY,      /* c bytes from b to a */
+    RACE_SPIN,      /* a pauses, and up to b more at random */
+    RACE_ARRIVE,    /* waits until b vCPUs have arrived at barrier a */
+    RACE_OFFER,     /* queue a: offers the chain at head b, and rings */
+    RACE_USED,      /* queue a: waits until all that was offered has come back */
+    RACE_REFILL,    /* queue a: for ever offers as many chains as it has places, b pauses between looks */
+    RACE_TALLY,     /* the answer at a is noted, and cleared */
+    RACE_LOOP,      /* back to op a, b times; 0: for ever */
 };
 
 struct race_op {
@@ -57,16 +57,16 @@ struct race_queue {
 };
 
 /* What was seen of answers: a bit for each of virtio-gpu's types. */
-#define RACE_ANSWER_OK(type) (1u << ((type)&15))         /* 0x1100 and up */
+#define RACE_ANSWER_OK(type) (1u << ((type)&15))           /* 0x1100 and up */
 #define RACE_ANSWER_ERROR(type) (1u << (16 + ((type)&15))) /* 0x1200 and up */
-#define RACE_ANSWER_OTHER (1u << 31)                     /* anything else */
+#define RACE_ANSWER_OTHER (1u << 31)                       /* anything else */
 
 struct race_cpu {
-    volatile uint32_t ready; /* vCPU: it has started */
-    volatile uint32_t go;    /* test: a round's number */
-    volatile uint32_t done;  /* vCPU: the round that it has ended */
-    volatile uint32_t at;    /* vCPU: the op that it runs */
-    volatile uint32_t random; /* test: a seed, not 0 */
+    volatile uint32_t ready;   /* vCPU: it has started */
+    volatile uint32_t go;      /* test: a round's number */
+    volatile uint32_t done;    /* vCPU: the round that it has ended */
+    volatile uint32_t at;      /* vCPU: the op that it runs */
+    volatile uint32_t random;  /* test: a seed, not 0 */
     volatile uint32_t answers; /* vCPU, all below: what RACE_TALLY has seen */
     volatile uint32_t other;   /* the last RACE_ANSWER_OTHER */
     volatile uint32_t tallied; /* how many */
@@ -77,9 +77,9 @@ struct race_cpu {
 };
 
 struct race_page {
-    volatile uint32_t cpus; /* test: how many vCPUs there are */
-    volatile uint32_t stop; /* test: all programs end */
-    volatile uint32_t ecam; /* test: where the enhanced mechanism lies; 0: ports 0xcf8 and 0xcfc */
+    volatile uint32_t cpus;        /* test: how many vCPUs there are */
+    volatile uint32_t stop;        /* test: all programs end */
+    volatile uint32_t ecam;        /* test: where the enhanced mechanism lies; 0: ports 0xcf8 and 0xcfc */
     volatile uint32_t config_lock; /* vCPUs */
     volatile uint32_t arrived[RACE_BARRIERS]; /* test: 0; vCPUs count up */
     struct race_queue queue[2];
