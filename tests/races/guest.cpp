@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,6 +139,14 @@ Guest::~Guest()
 {
     std::erase(living, this);
     munmap(ram_, Machine::ram_size);
+}
+
+void Guest::prefer()
+{
+    constexpr int nice = -15;
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(machine.pid()), nice); // the main thread
+    for (const Json &cpu : machine.qmp({{"execute", "query-cpus-fast"}}))
+        (void)setpriority(PRIO_PROCESS, cpu.value("thread-id", id_t{0}), nice);
 }
 
 /// "" while QEMU runs.

@@ -65,6 +65,9 @@ class Guest {
     /// Throws a Finding when a vCPU does not come back, or QMP is silent for too long.
     Ran run(const std::vector<Program> &programs, std::uint32_t random, int limit_ms, int qmp_pause_ms = 25);
 
+    /// QEMU's threads run before other work of the machine, as on a host that has a core for each; if we may.
+    void prefer();
+
     /// Throws a Finding when QEMU has ended.
     void check_alive();
 

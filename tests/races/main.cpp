@@ -72,6 +72,7 @@ class Failures : public testing::EmptyTestEventListener {
     std::unique_ptr<Play> play; // stays when something is thrown: what its QEMU says is asked for then
     try {
         play = scenario.begin(options.setup);
+        std::signal(SIGABRT, on_abort); // libqtest has set its own
         for (std::uint64_t i = 0; i < options.rounds && Clock::now() < end; i++) {
             told->seed = options.same ? options.seed : options.seed + i;
             Random random(told->seed);
@@ -157,7 +158,6 @@ bool run(unsigned number, const Scenario &scenario, const Options &options, doub
         setpgid(0, 0);
         dup2(output, STDOUT_FILENO);
         dup2(output, STDERR_FILENO);
-        std::signal(SIGABRT, on_abort);
         play(scenario, options, end);
     }
     const bool fine = wait_for(child);

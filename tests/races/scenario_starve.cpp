@@ -18,7 +18,7 @@ namespace {
 
 constexpr int flood_ms = 1500;
 constexpr int between_questions_ms = 4;
-constexpr int margin_ms = 50; ///< times VRAMLINK_SLOW
+constexpr int margin_ms = 25; ///< of CPU time; times VRAMLINK_SLOW
 
 /// A command that the ring is refilled with, and what must be there for it.
 struct Flood {
@@ -34,6 +34,7 @@ class Flooded {
         : guest_(setup, {.gpu = gpu_options}), gpu_(guest_.machine), control_(guest_, 0), cursor_(guest_, 1),
           memory_(vm_alloc(guest_.machine.raw(), memory_size))
     {
+        guest_.prefer();
     }
 
     /// @returns seconds that QEMU's main thread has computed while a question to QMP was open, at most.
@@ -138,7 +139,7 @@ class Starve : public Play {
     void round(Random &random) override
     {
         const std::uint32_t pause = pauses(random, 8), seed = random.in32(1, ~0u);
-        const Floods floods = flood_(random.chance(60));
+        const Floods floods = flood_(random.chance(80));
         const double bound = stock_.busiest(floods.stock, pause, seed) + patience(margin_ms) / 1000.0;
         const double busy = ours_.busiest(floods.ours, pause, seed);
         if (busy > bound)
