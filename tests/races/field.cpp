@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <linux/pci_regs.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -17,6 +19,7 @@ namespace vramlink::test {
 namespace {
 
 constexpr std::uint64_t mebibyte = 1 << 20;
+constexpr std::uint32_t d3hot = 3; ///< in PCI_PM_CTRL_STATE_MASK
 constexpr int plug_limit_ms = 20'000;
 
 template <class T> Bytes bytes_of(const T &command)
@@ -83,7 +86,18 @@ Field::Field(const Setup &setup, const Guest::Options &options)
       gpu_options_(options.gpu), gpu_(std::make_unique<Gpu>(guest.machine)), picture_(paint(64, 64, 1)),
       ram_(vm_alloc(guest.machine.raw(), ram_size))
 {
-    near_ = guest.machine.map_bar(Ground::near_slot, 2).pci;
+    find_gpu();
+}
+
+void Field::find_gpu()
+{
+    near_ = vm_pci_open(guest.machine.raw(), Ground::near_slot);
+    if (near_ == nullptr)
+        throw std::runtime_error("the GPU is not in its slot");
+    if (const std::uint8_t pm = vm_pci_find_capability(near_, PCI_CAP_ID_PM))
+        sleeps_ = {pm + std::uint32_t{PCI_PM_CTRL}, d3hot};
+    if (const std::uint8_t af = vm_pci_find_capability(near_, PCI_CAP_ID_AF))
+        resets_ = {af + std::uint32_t{PCI_AF_CTRL}, PCI_AF_CTRL_FLR};
     put_gpu_home();
 }
 
@@ -137,12 +151,14 @@ void Field::plug_gpu()
             guest.machine,
             {{"execute", "object-del"},
              {"arguments", {{"id", plugs_ == 1 ? "near-mem" : "near-mem-" + std::to_string(plugs_ - 1)}}}});
-    near_ = vm_pci_open(guest.machine.raw(), Ground::near_slot);
+    find_gpu();
     painted_ = false;
 }
 
 void Field::put_gpu_home()
 {
+    if (sleeps_.reg)
+        vm_pci_config_writew(near_, static_cast<std::uint8_t>(sleeps_.reg), 0);
     vm_pci_config_writel(near_, bar_register, static_cast<std::uint32_t>(Ground::near_address));
     vm_pci_config_writel(near_, bar_register + 4, 0);
     vm_pci_set_command(near_, on);

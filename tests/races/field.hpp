@@ -50,6 +50,14 @@ class Field {
     static constexpr std::uint32_t command_register = 0x4;
     static constexpr std::uint32_t bar_register = 0x18; ///< of BAR 2
 
+    /// The GPU's registers that put it into D3 and reset its function: offset in config space and the byte; 0
+    /// where it has none.
+    struct ConfigByte {
+        std::uint32_t reg = 0, value = 0;
+    };
+    [[nodiscard]] ConfigByte sleeps() const { return sleeps_; }
+    [[nodiscard]] ConfigByte resets() const { return resets_; }
+
     /// The guest's answer to a request to unplug, asked for or not.
     static constexpr std::uint32_t eject_port = 0xae08;
     static constexpr std::uint32_t eject_display = 1u << Machine::gpu_slot,
@@ -62,12 +70,14 @@ class Field {
     void plug_display();
     void plug_gpu();
     void plug(const Json &arguments);
+    void find_gpu();
     void put_gpu_home();
 
     Where where_;
     std::string gpu_options_;
     std::unique_ptr<Gpu> gpu_;
     vm_pci *near_ = nullptr;
+    ConfigByte sleeps_, resets_;
     Picture picture_;
     std::uint64_t ram_;
     unsigned plugs_ = 0; ///< of the GPU

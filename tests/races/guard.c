@@ -139,7 +139,7 @@ void free(void *block)
 static void tell(const void *address)
 {
     const struct place *place = is_ours(address) ? &places[number_of(address)] : NULL;
-    void *frames[FRAMES * 3];
+    void *frames[FRAMES * 3] = {NULL};
     char line[160];
     int length;
 
@@ -154,7 +154,8 @@ static void tell(const void *address)
         length =
             snprintf(line, sizeof(line), "guard: PAST THE END of a block of %u bytes; by:\n", place->size);
     (void)!write(STDERR_FILENO, line, (size_t)length);
-    backtrace_symbols_fd(frames, backtrace(frames, FRAMES * 3), STDERR_FILENO);
+    length = backtrace(frames, FRAMES * 3);
+    backtrace_symbols_fd(frames, length, STDERR_FILENO);
     if (!place || !place->frames)
         return;
     (void)!write(STDERR_FILENO, "guard: freed by:\n", 17);

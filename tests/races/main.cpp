@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -166,10 +167,9 @@ bool run(unsigned number, const Scenario &scenario, const Options &options, doub
     std::printf("%sok %u - %s (%s): %s\n", fine ? "" : "not ", number, scenario.name,
                 options.setup.accel.c_str(), scenario.what);
     if (fine) {
-        std::printf("# %llu rounds in %.1f s\n", static_cast<unsigned long long>(told->rounds), took.count());
+        std::printf("# %" PRIu64 " rounds in %.1f s\n", std::uint64_t{told->rounds}, took.count());
     } else {
-        std::printf("# found after %.1f s, in round %llu\n", took.count(),
-                    static_cast<unsigned long long>(told->rounds + 1));
+        std::printf("# found after %.1f s, in round %" PRIu64 "\n", took.count(), told->rounds + 1);
         comment(told->finding);
         comment(end_of(output));
         std::printf("# to repeat it: %s\n", command_for(scenario, options).c_str());
@@ -203,7 +203,7 @@ int run_all(Options options)
         std::printf("Bail out! no memory\n");
         return 1;
     }
-    std::printf("1..%zu\n# seed %llu\n", count, static_cast<unsigned long long>(options.seed));
+    std::printf("1..%zu\n# seed %" PRIu64 "\n", count, options.seed);
     for (const std::string &accel : options.accels) {
         options.setup.accel = accel;
         for (const Scenario &one : some)

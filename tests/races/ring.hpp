@@ -23,8 +23,8 @@ class Ring {
         std::uint64_t request, answer; ///< guest-physical
         std::uint32_t size;            ///< of the request
     };
-    /// Writes a command and its descriptors to free places. Half as many as the queue has places, less one, and
-    /// 31 at most.
+    /// Writes a command and its descriptors to free places. Half as many as the queue has places, less one,
+    /// and 31 at most.
     Placed place(const Bytes &request);
     /// The same for a request of any size that lies at @p request already.
     Placed place_at(std::uint64_t request, std::uint32_t size);
@@ -52,7 +52,7 @@ class Ring {
     vm_gpu *gpu_ = nullptr;
     vm_queue_place place_{};
     std::uint32_t slots_ = 0; ///< pairs of descriptors that are used
-    std::uint64_t memory_; ///< requests and answers
+    std::uint64_t memory_;    ///< requests and answers
     std::uint32_t used_slots_ = 0;
 };
 

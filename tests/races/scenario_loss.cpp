@@ -13,14 +13,20 @@ namespace vramlink::test {
 namespace {
 
 /// Takes the GPU's memory away.
-void lose(Random &random, Program &program)
+void lose(Random &random, const Field &field, Program &program)
 {
+    const Field::ConfigByte byte = random.chance(50) ? field.sleeps() : field.resets();
+    const std::uint32_t command = Field::gpu_config(Field::command_register);
+    if (byte.reg && random.chance(50)) {
+        program.config8(Field::gpu_config(byte.reg), byte.value);
+        return;
+    }
     switch (random.in(0, 2)) {
     case 0:
-        program.config16(Field::gpu_config(Field::command_register), Field::off);
+        program.config16(command, Field::off);
         break;
     case 1:
-        program.config16(Field::gpu_config(Field::command_register), 0);
+        program.config16(command, 0);
         break;
     default:
         program.config32(Field::gpu_config(Field::bar_register),
@@ -30,8 +36,10 @@ void lose(Random &random, Program &program)
 }
 
 /// And gives it back.
-void regain(Program &program)
+void regain(const Field &field, Program &program)
 {
+    if (field.sleeps().reg)
+        program.config8(Field::gpu_config(field.sleeps().reg), 0);
     program.config32(Field::gpu_config(Field::bar_register),
                      static_cast<std::uint32_t>(Ground::near_address));
     program.config16(Field::gpu_config(Field::command_register), Field::on);
@@ -73,9 +81,9 @@ class Loss : public Play {
         worker.spin(0, 1 + pauses(random, 10)).again(0, 60);
         for (int i = 0; i < 3; i++) {
             loser.spin(0, 1 + pauses(random, 12));
-            lose(random, loser);
+            lose(random, field_, loser);
             loser.spin(0, 1 + pauses(random, 12));
-            regain(loser);
+            regain(field_, loser);
         }
         loser.again(0, random.in32(1, 10));
         if (random.chance(40))
@@ -100,7 +108,7 @@ class ConfigEject : public Play {
         field_.home();
         Program loser, ejector;
         loser.meet(0, 2).spin(0, 1 + pauses(random, 10));
-        lose(random, loser);
+        lose(random, field_, loser);
         ejector.meet(0, 2).spin(0, 1 + pauses(random, 15)).out32(Field::eject_port, Field::eject_gpu);
         field_.guest.run({loser, ejector}, random.in32(1, ~0u), limit_ms);
     }
@@ -130,9 +138,9 @@ class ConfigReads : public Play {
         field_.home();
         const Comeback comeback(field_);
         Program loser, innocent;
-        lose(random, loser);
+        lose(random, field_, loser);
         loser.spin(0, 1 + pauses(random, 10));
-        regain(loser);
+        regain(field_, loser);
         comeback.in(loser);
         loser.again(0, 10);
         innocent.check(RACE_CONFIG_AT(0, 0, 0), host_id_, reads).again(0, 0);
