@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/device/consumer.hpp"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,48 +41,29 @@ Reader connect_reader(Machine &machine, reading_options options)
 }
 
 ConsumerProcess::ConsumerProcess(Machine &machine)
+    : process_(spawn_self("--stuck-consumer", UniqueFd(add_display_client(machine))))
 {
-    const int display = add_display_client(machine);
-    std::array<int, 2> report{};
-    if (display < 0 || pipe2(report.data(), O_CLOEXEC) != 0)
-        return;
-    constexpr int first_free = 3;
-    posix_spawn_file_actions_t files{};
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, display, first_free + 100);
-    posix_spawn_file_actions_adddup2(&files, report[1], first_free + 101);
-    std::string self = "/proc/self/exe", mode = "--stuck-consumer";
-    std::string display_fd = std::to_string(first_free + 100), report_fd = std::to_string(first_free + 101);
-    std::array<char *, 5> argv{self.data(), mode.data(), display_fd.data(), report_fd.data(), nullptr};
-    if (posix_spawn(&pid_, self.c_str(), &files, nullptr, argv.data(), environ) != 0)
-        pid_ = -1;
-    posix_spawn_file_actions_destroy(&files);
-    close(display);
-    close(report[1]);
-    report_ = report[0];
 }
 
 bool ConsumerProcess::has_a_frame(int wait_ms)
 {
-    pollfd ready{report_, POLLIN, 0};
+    pollfd ready{process_.report.get(), POLLIN, 0};
     char byte = 0;
-    return pid_ > 0 && poll(&ready, 1, wait_ms) == 1 && read(report_, &byte, 1) == 1;
+    return process_.pid > 0 && poll(&ready, 1, wait_ms) == 1 && read(ready.fd, &byte, 1) == 1;
 }
 
 void ConsumerProcess::kill()
 {
-    if (pid_ <= 0)
+    if (process_.pid <= 0)
         return;
-    ::kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = -1;
+    ::kill(process_.pid, SIGKILL);
+    waitpid(process_.pid, nullptr, 0);
+    process_.pid = -1;
 }
 
 ConsumerProcess::~ConsumerProcess()
 {
     kill();
-    if (report_ >= 0)
-        close(report_);
 }
 
 void ConsumerProcess::run(int display, int report)

@@ -11,6 +11,7 @@
 #include "tests/device/picture.hpp"
 #include "tests/device/reading_consumer.h"
 #include "tests/device/recording_consumer.h"
+#include "tests/device/spawned.hpp"
 #include "tests/device/stuck_consumer.h"
 #include "vramlink/unique_fd.hpp"
 
@@ -44,8 +45,7 @@ class ConsumerProcess {
     [[noreturn]] static void run(int display, int report);
 
   private:
-    pid_t pid_ = -1;
-    int report_ = -1;
+    Spawned process_;
 };
 
 class Recorder {

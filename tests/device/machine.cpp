@@ -31,12 +31,12 @@ std::string arguments(const Machine::Options &o, const std::string &messages)
 {
     std::string ram = o.shared_ram ? "-object memory-backend-memfd,id=ram,share=on,size="
                                    : "-object memory-backend-ram,id=ram,size=";
-    ram += std::to_string(Machine::ram_size);
+    ram += std::to_string(o.ram);
     std::string plugin = o.plugin.empty() ? environment("VRAMLINK_PLUGIN") : o.plugin;
     if (!plugin.empty())
         plugin = " -plugin file=" + plugin + o.plugin_options;
     return "-accel " + o.accel + " -S -machine " + o.machine + ",memory-backend=ram -nodefaults -vga none " +
-           ram + " -m " + std::to_string(Machine::ram_size >> 20) + plugin + " " + o.devices + " -device " +
+           ram + " -m " + std::to_string(o.ram >> 20) + plugin + " " + o.devices + " -device " +
            o.gpu + ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
 }
 

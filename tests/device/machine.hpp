@@ -46,6 +46,7 @@ struct Held {
 
 class Machine {
   public:
+    static constexpr std::uint64_t ram_size = 64ull << 20; ///< the rig takes no memory above it
     struct Options {
         std::string devices{}; ///< "-device …" and "-object …", in a shell's words
         std::string gpu = "virtio-gpu-vram-pci,id=vram0,max_outputs=2";
@@ -57,9 +58,9 @@ class Machine {
         std::string machine = "pc";   ///< or "q35"
         std::string accel = "tcg";    ///< or "kvm"; the vCPUs stand still until QMP's cont
         bool shared_ram = true;       ///< memfd; otherwise private anonymous memory
+        std::uint64_t ram = ram_size; ///< bytes
         bool operator==(const Options &) const = default;
     };
-    static constexpr std::uint64_t ram_size = 64ull << 20;
     static constexpr unsigned gpu_slot = 4; ///< tests put their own devices at addr=5 and up
 
     explicit Machine(const Options &options);

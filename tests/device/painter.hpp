@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Painter: a guest's CPU or GPU that paints while QEMU runs. Memory that is written through the qtest
-// protocol changes only while QEMU's main loop serves the test, so that no display could ever catch it
-// halfway; this one writes into a mapping of the guest's RAM.
+// Painter: a guest's CPU or GPU that paints while QEMU runs. No display could ever catch memory halfway that
+// is written through the qtest protocol; this one writes into a mapping of the guest's RAM (ram.hpp).
 
 #ifndef VRAMLINK_TESTS_DEVICE_PAINTER_HPP
 #define VRAMLINK_TESTS_DEVICE_PAINTER_HPP
 
 #include "tests/device/gpu.hpp"
+#include "tests/device/ram.hpp"
 
 #include <cstdint>
 #include <span>
@@ -20,9 +20,6 @@ class Canvas {
   public:
     /// @p machine has shared RAM (Machine::Options::shared_ram) and outlives the canvas.
     Canvas(Machine &machine, std::uint32_t width, std::uint32_t height);
-    ~Canvas();
-    Canvas(const Canvas &) = delete;
-    Canvas &operator=(const Canvas &) = delete;
 
     [[nodiscard]] std::uint64_t bytes() const { return std::uint64_t{4} * width_ * height_; }
     [[nodiscard]] std::vector<Entry> entries() const { return linear(gpa_, bytes()); }
@@ -36,7 +33,7 @@ class Canvas {
   private:
     std::uint32_t width_, height_;
     std::uint64_t gpa_;
-    void *map_ = nullptr;
+    Ram ram_;
     std::span<std::uint32_t> pixels_;
 };
 

@@ -14,6 +14,7 @@
 #include "tests/device/consumer.hpp"
 #include "tests/device/hung.hpp"
 #include "tests/device/shared.hpp"
+#include "tests/device/stopping.hpp"
 #include "tests/device/storm_crowd.hpp"
 
 #include <gtest/gtest.h>
@@ -287,6 +288,8 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && std::string(argv[1]) == "--stuck-consumer")
         vramlink::test::ConsumerProcess::run(std::atoi(argv[2]), std::atoi(argv[3]));
+    if (argc == 5 && std::string(argv[1]) == "--stopping-display")
+        vramlink::test::StoppingDisplay::run(std::atoi(argv[2]), std::atoi(argv[4]));
     if (argc == 5 && std::string(argv[1]) == "--checking-consumer")
         vramlink::test::CheckingConsumer::run(std::atoi(argv[2]), std::atoi(argv[3]), argv[4]);
     testing::InitGoogleTest(&argc, argv);

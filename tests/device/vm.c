@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vm_ring.h"
+#include "vm_parts.h"
 
 #include "qapi/error.h"
 #include "qobject/qdict.h"
 #include "qobject/qjson.h"
-
-#include "libqos/virtio-pci.h"
 
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
@@ -16,16 +14,6 @@
 #define PAGE 4096u
 #define RESET_CONTROL 0xcf9
 #define ANSWER_SIZE 24u /* struct virtio_gpu_ctrl_hdr, whose first field is the type */
-
-struct vm_gpu {
-    struct vm *vm;
-    QVirtioPCIDevice dev;
-    struct vm_ring control;
-    struct vm_ring cursor;   /* of a virtio-gpu, which has two queues */
-    unsigned int unanswered; /* commands given up on, whose answer may still come */
-    uint64_t late[128];      /* their memory, which belongs to the device until then */
-    unsigned int late_count;
-};
 
 struct vm *vm_start(const char *arguments, uint64_t ram_size)
 {
@@ -62,7 +50,12 @@ void vm_kill(struct vm *vm)
     vm->killed = true;
 }
 
-static char *receive(struct vm *vm)
+void vm_qmp_send(struct vm *vm, const char *json)
+{
+    qtest_qmp_send_raw(vm->qts, "%s", json);
+}
+
+char *vm_qmp_receive(struct vm *vm)
 {
     QDict *answer = qtest_qmp_receive(vm->qts);
     GString *json = qobject_to_json(QOBJECT(answer));
@@ -75,8 +68,8 @@ static char *receive(struct vm *vm)
 
 char *vm_qmp(struct vm *vm, const char *json)
 {
-    qtest_qmp_send_raw(vm->qts, "%s", json);
-    return receive(vm);
+    vm_qmp_send(vm, json);
+    return vm_qmp_receive(vm);
 }
 
 char *vm_qmp_fd(struct vm *vm, const char *json, int fd)

@@ -36,6 +36,9 @@ void vm_kill(struct vm *vm);
 
 /* Runs one QMP command, given as JSON; the answer ({"return":…} or {"error":…}) is JSON, for free(). */
 char *vm_qmp(struct vm *vm, const char *json);
+/* The same in two steps: the command goes out, its answer is taken later. Answers come in order. */
+void vm_qmp_send(struct vm *vm, const char *json);
+char *vm_qmp_receive(struct vm *vm);
 /* The same with a file descriptor attached (getfd, add_client); @fd is borrowed. */
 char *vm_qmp_fd(struct vm *vm, const char *json, int fd);
 /* Waits for the named QMP event. */
@@ -141,6 +144,18 @@ uint64_t vm_gpu_common_config(struct vm_gpu *gpu);
 unsigned int vm_gpu_unanswered(struct vm_gpu *gpu);
 /* Looks for late answers; returns how many commands still lack one. */
 unsigned int vm_gpu_collect(struct vm_gpu *gpu);
+
+/* A ring for somebody who writes it through a mapping of the guest's RAM, while nothing is under way in it.
+ */
+struct vm_ring_place {
+    uint64_t descriptors, available, used; /* guest addresses of its parts (virtio 1.3, 2.7) */
+    unsigned int size;
+};
+struct vm_ring_place vm_gpu_ring_place(struct vm_gpu *gpu, bool cursor);
+/* Rings the queue's doorbell. */
+void vm_gpu_ring_doorbell(struct vm_gpu *gpu, bool cursor);
+/* Takes the ring back: all that was offered has been answered. */
+void vm_gpu_ring_return(struct vm_gpu *gpu, bool cursor);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vm_ring.h"
+#include "vm_parts.h"
 
 #include "standard-headers/linux/virtio_ring.h"
 

@@ -8,7 +8,9 @@
 #ifndef VRAMLINK_TESTS_DEVICE_VM_RING_H
 #define VRAMLINK_TESTS_DEVICE_VM_RING_H
 
-#include "vm_parts.h"
+#include "vm.h"
+
+#include "qemu/osdep.h"
 
 #include "libqos/virtio.h"
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A virtio-gpu's rings for somebody else than vm.c.
+ */
+#include "vm_parts.h"
+
+#include "standard-headers/linux/virtio_ring.h"
+
+static struct vm_ring *ring_of(struct vm_gpu *gpu, bool cursor)
+{
+    return cursor ? &gpu->cursor : &gpu->control;
+}
+
+struct vm_ring_place vm_gpu_ring_place(struct vm_gpu *gpu, bool cursor)
+{
+    const QVirtQueue *queue = ring_of(gpu, cursor)->queue;
+
+    return (struct vm_ring_place){queue->desc, queue->avail, queue->used, queue->size};
+}
+
+void vm_gpu_ring_doorbell(struct vm_gpu *gpu, bool cursor)
+{
+    vm_ring_notify(ring_of(gpu, cursor));
+}
+
+void vm_gpu_ring_return(struct vm_gpu *gpu, bool cursor)
+{
+    struct vm_ring *ring = ring_of(gpu, cursor);
+    QTestState *qts = gpu->vm->qts;
+
+    ring->offered = qtest_readw(qts, ring->queue->avail + offsetof(struct vring_avail, idx));
+    ring->queue->last_used_idx = qtest_readw(qts, ring->queue->used + offsetof(struct vring_used, idx));
+    vm_ring_recycle(ring);
+}
