@@ -7,7 +7,7 @@ namespace vramlink::test {
 
 namespace {
 
-constexpr std::array<Scenario, 13> all{{
+constexpr std::array<Scenario, 15> all{{
     {"answers", "a word of a command changes while it is read: the answer fits one of the two commands",
      false, play_answers},
     {"scanout", "a command turns into SET_SCANOUT while a blob is on the screen", false, play_scanout},
@@ -19,6 +19,8 @@ constexpr std::array<Scenario, 13> all{{
     {"reset", "the device is reset while commands are under way", false, play_reset},
     {"reset-eject", "the device is reset while it is ejected", false, play_reset_eject},
     {"loss", "the GPU loses its memory and is ejected while commands use it", false, play_loss},
+    {"loss-window", "the same before a window of QEMU's own process", false, play_loss_window},
+    {"loss-gl", "the same of the 3D device, with GL in QEMU's own process", false, play_loss_gl},
     {"starve-control", "the control queue is refilled for ever: QMP answers", false, play_starve_control},
     {"starve-cursor", "the cursor queue is refilled for ever: QMP answers", false, play_starve_cursor},
     {"config-eject", "a config write takes the GPU's memory away while it is ejected", true,

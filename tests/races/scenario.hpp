@@ -44,6 +44,9 @@ struct Scenario {
 [[nodiscard]] std::unique_ptr<Play> play_reset(const Setup &setup);
 [[nodiscard]] std::unique_ptr<Play> play_reset_eject(const Setup &setup);
 [[nodiscard]] std::unique_ptr<Play> play_loss(const Setup &setup);
+/// Before a window of QEMU's own process, and of the 3D device: those are the main loop's.
+[[nodiscard]] std::unique_ptr<Play> play_loss_window(const Setup &setup);
+[[nodiscard]] std::unique_ptr<Play> play_loss_gl(const Setup &setup);
 [[nodiscard]] std::unique_ptr<Play> play_starve_control(const Setup &setup);
 [[nodiscard]] std::unique_ptr<Play> play_starve_cursor(const Setup &setup);
 [[nodiscard]] std::unique_ptr<Play> play_config_eject(const Setup &setup);

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 namespace vramlink::test {
 
 namespace {
@@ -69,7 +71,7 @@ struct Comeback {
 
 class Loss : public Play {
   public:
-    explicit Loss(const Setup &setup) : field_(setup, {}) {}
+    explicit Loss(const Setup &setup, const Guest::Options &options = {}) : field_(setup, options) {}
 
     void round(Random &random) override
     {
@@ -165,6 +167,20 @@ class ConfigReads : public Play {
 std::unique_ptr<Play> play_loss(const Setup &setup)
 {
     return std::make_unique<Loss>(setup);
+}
+
+std::unique_ptr<Play> play_loss_window(const Setup &setup)
+{
+    return std::make_unique<Loss>(setup, Guest::Options{.display = "gtk"});
+}
+
+std::unique_ptr<Play> play_loss_gl(const Setup &setup)
+{
+    const char *display = std::getenv("VRAMLINK_GL_DISPLAY");
+    if (display == nullptr)
+        throw std::runtime_error("VRAMLINK_GL_DISPLAY names no display with GL");
+    return std::make_unique<Loss>(
+        setup, Guest::Options{.gpu = "virtio-gpu-gl-vram-pci,id=vram0,max_outputs=2", .display = display});
 }
 
 std::unique_ptr<Play> play_config_eject(const Setup &setup)
