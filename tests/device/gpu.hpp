@@ -46,7 +46,9 @@ struct BlobScanout {
 
 class Gpu {
   public:
-    explicit Gpu(Machine &machine) : gpu_(vm_gpu_open(machine.raw(), Machine::gpu_slot)) {}
+    explicit Gpu(Machine &machine, unsigned slot = Machine::gpu_slot) : gpu_(vm_gpu_open(machine.raw(), slot))
+    {
+    }
 
     /// For what has no function here.
     [[nodiscard]] vm_gpu *raw() const { return gpu_; }

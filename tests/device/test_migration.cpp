@@ -4,13 +4,13 @@
 // behind, and say so: test_vfio_consumers.cpp.)
 
 #include "tests/device/ground.hpp"
+#include "tests/device/halting_bios.hpp"
 #include "tests/device/rfb_watcher.hpp"
 #include "tests/device/stopping.hpp"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 
@@ -115,26 +115,6 @@ TEST_P(Migration, TheParentsResourcesComeAlongBesideBlobs)
 }
 
 // --- a flush that waits for a display when the VM stops: the state that is saved next has no place for it
-
-/// A firmware that does nothing, so that a machine may run and the test is still its guest.
-class HaltingBios {
-  public:
-    HaltingBios()
-        : path_(std::filesystem::temp_directory_path() / ("vramlink-bios-" + std::to_string(getpid())))
-    {
-        constexpr std::size_t size = 64 * 1024, reset_vector = size - 16;
-        std::string image(size, '\xf4');                // hlt
-        image.replace(reset_vector, 3, "\xf4\xeb\xfd"); // hlt, and back to it
-        std::ofstream(path_, std::ios::binary) << image;
-    }
-    ~HaltingBios() { std::filesystem::remove(path_); }
-    HaltingBios(const HaltingBios &) = delete;
-    HaltingBios &operator=(const HaltingBios &) = delete;
-    [[nodiscard]] std::string argument() const { return "-bios " + path_.string(); }
-
-  private:
-    std::filesystem::path path_;
-};
 
 class MigrationOfFlushes : public testing::Test {
   protected:

@@ -86,6 +86,8 @@ struct vm_gpu *vm_gpu_open(struct vm *vm, unsigned int slot);
 uint64_t vm_gpu_features(struct vm_gpu *gpu);
 /* Device reset, and nothing more: vm_gpu_reset() is still to come. */
 void vm_gpu_halt(struct vm_gpu *gpu);
+/* Writes 0 to the device's status, and looks at nothing: it may be gone. */
+void vm_gpu_begin_reset(struct vm_gpu *gpu);
 /* Device reset and a new negotiation, which is hundreds of accesses. */
 void vm_gpu_reset(struct vm_gpu *gpu);
 /* The same after the whole machine was reset, which took the device's BARs away. */

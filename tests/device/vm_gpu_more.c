@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A virtio-gpu's rings for somebody else than vm.c.
+ * A virtio-gpu's rings and its status for somebody who does more with them than a driver does.
  */
 #include "vm_parts.h"
+
+#include "standard-headers/linux/virtio_pci.h"
 
 #include "standard-headers/linux/virtio_ring.h"
 
@@ -31,4 +33,10 @@ void vm_gpu_ring_return(struct vm_gpu *gpu, bool cursor)
     ring->offered = qtest_readw(qts, ring->queue->avail + offsetof(struct vring_avail, idx));
     ring->queue->last_used_idx = qtest_readw(qts, ring->queue->used + offsetof(struct vring_used, idx));
     vm_ring_recycle(ring);
+}
+
+void vm_gpu_begin_reset(struct vm_gpu *gpu)
+{
+    qpci_io_writeb(gpu->dev.pdev, gpu->dev.bar,
+                   (uint64_t)gpu->dev.common_cfg_offset + VIRTIO_PCI_COMMON_STATUS, 0);
 }
