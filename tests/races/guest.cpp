@@ -253,7 +253,7 @@ Guest::Ran Guest::run(const std::vector<Program> &programs, std::uint32_t random
     load(programs, random);
     machine.qmp({{"execute", "cont"}});
     {
-        const Stopper stopper(page().stop, milliseconds(patience(limit_ms)));
+        const Stopper stopper(page().stop, milliseconds(limit_ms));
         auto asked = Clock::now();
         while (!page().stop && !all_done(programs.size())) {
             check_alive();

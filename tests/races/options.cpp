@@ -52,6 +52,7 @@ std::string known_scenario(const std::string &name)
 Options options_of(int argc, char **argv)
 {
     constexpr std::uint64_t longest = 1'000'000;
+    constexpr double usual_seconds = 48;
     Options options;
     for (int i = 1; i < argc; i++) {
         const std::string name = argv[i];
@@ -90,7 +91,7 @@ Options options_of(int argc, char **argv)
     if (options.setup.bios.empty())
         usage("--bios is missing (run-races gives it)");
     if (options.seconds == 0 && options.rounds == ~std::uint64_t{0})
-        usage("neither --seconds nor --rounds");
+        options.seconds = usual_seconds;
     return options;
 }
 

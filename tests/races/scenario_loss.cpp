@@ -135,8 +135,8 @@ class ConfigReads : public Play {
 
     void round(Random &random) override
     {
-        constexpr int limit_ms = 3000;
-        constexpr std::uint32_t reads = 1000;
+        constexpr int limit_ms = 6000;
+        constexpr std::uint32_t reads = 100;
         field_.home();
         const Comeback comeback(field_);
         Program loser, innocent;
