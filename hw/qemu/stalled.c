@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/qemu/stalled.h"
 
-#include "hw/qemu/dbus-displays.h"
 #include "hw/qemu/deferred.h"
+#include "hw/qemu/question.h"
 
 #define INTERVAL_MS 1000
 
-/* What a display had not read when it was looked at last. */
+/* A display that had bytes to read when it was looked at last. How many tells nothing: QEMU ends its own
+ * calls after a second and makes others, and one that reads may have as many again. It is asked something
+ * behind all of them. */
 typedef struct Seen {
     const GDBusConnection *connection; /* only its address is used */
-    int unread;
-    unsigned seconds; /* that it has been the same */
+    VramQuestion *question;
+    unsigned seconds; /* that it has not answered */
 } Seen;
 
 struct VramStalled {
@@ -19,23 +21,43 @@ struct VramStalled {
     unsigned count;
 };
 
-static unsigned seconds_before(const VramStalled *stalled, const VramDbusDisplay *display)
+/* The display as it was seen before, if it owes an answer since then; what is found is taken out. */
+static bool find_seen(VramStalled *stalled, const VramDbusDisplay *display, Seen *found)
 {
     for (unsigned i = 0; i < stalled->count; i++) {
-        const Seen *seen = &stalled->seen[i];
+        Seen *seen = &stalled->seen[i];
 
-        if (seen->connection == display->connection && seen->unread == display->unread)
-            return seen->seconds + 1;
+        if (!seen->question || seen->connection != display->connection ||
+            vram_question_answered(seen->question, 0))
+            continue;
+        *found = *seen;
+        seen->question = NULL;
+        return true;
     }
-    return 0;
+    return false;
+}
+
+static Seen ask(const VramDbusDisplay *display)
+{
+    Seen seen = {.connection = display->connection, .question = vram_question_new()};
+
+    vram_question_ask(seen.question, 0, display->connection);
+    return seen;
+}
+
+static void forget(VramStalled *stalled)
+{
+    for (unsigned i = 0; i < stalled->count; i++)
+        g_clear_pointer(&stalled->seen[i].question, vram_question_free);
+    stalled->count = 0;
 }
 
 static void cut(VramGPU *vg, const VramDbusDisplay *display)
 {
-    g_autofree char *sentence =
-        g_strdup_printf("the display of process %d has read nothing for %d s, %d bytes of what it was sent are "
-                        "unread: its connection is ended",
-                        (int)display->pid, VRAM_STALLED_S, display->unread);
+    g_autofree char *sentence = g_strdup_printf(
+        "the display of process %d has read nothing for %d s, %d bytes of what it was sent are "
+        "unread: its connection is ended",
+        (int)display->pid, VRAM_STALLED_S, display->unread);
 
     vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
     vrl_table_count(vg->table, VRL_EVENT_CUT_OFF);
@@ -51,15 +73,20 @@ static bool look(VramGPU *vg)
     unsigned count = vram_dbus_displays(vg, displays), behind = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        const unsigned seconds = displays[i].unread ? seconds_before(stalled, &displays[i]) : 0;
+        Seen seen;
 
         if (!displays[i].unread)
             continue;
-        if (seconds >= VRAM_STALLED_S)
+        if (!find_seen(stalled, &displays[i], &seen)) {
+            now[behind++] = ask(&displays[i]);
+        } else if (++seen.seconds < VRAM_STALLED_S) {
+            now[behind++] = seen;
+        } else {
             cut(vg, &displays[i]);
-        else
-            now[behind++] = (Seen){displays[i].connection, displays[i].unread, seconds};
+            vram_question_free(seen.question);
+        }
     }
+    forget(stalled);
     memcpy(stalled->seen, now, sizeof(now[0]) * behind);
     stalled->count = behind;
     return behind > 0;
@@ -99,5 +126,6 @@ void vram_stalled_free(VramStalled *stalled)
     if (!stalled)
         return;
     timer_free(stalled->timer);
+    forget(stalled);
     g_free(stalled);
 }
