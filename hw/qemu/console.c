@@ -152,6 +152,8 @@ void vram_console_hook(VramGPU *vg)
          */
         base->renderer_blocked += base->scanout[i].con->gl_block > 0;
     }
+    /* For the first listener without a console QEMU makes a surface that it keeps: not while a guest looks for room. */
+    (void)vram_console_clients(base->scanout[0].con);
 }
 
 /* --- displays of this process, and threads */

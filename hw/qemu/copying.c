@@ -152,7 +152,10 @@ void vram_copying_go_on(void *opaque)
     vram_deferred_run(vg);
     vg->slice_end = vram_slice_begin();
     for (uint32_t i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-        if (!copy_scanout(vg, i)) {
+        const uint32_t scanout_id = (vg->copying_first + i) % VIRTIO_GPU_MAX_SCANOUTS;
+
+        if (!copy_scanout(vg, scanout_id)) {
+            vg->copying_first = scanout_id + 1;
             vram_later(vg->copying_later);
             return;
         }

@@ -90,7 +90,7 @@ void vram_handle_cursor(VramGPU *vg)
     VirtQueueElement *elem;
 
     vram_deferred_run(vg);
-    while (virtio_queue_ready(vq)) {
+    while (!vram_is_gone(vg) && virtio_queue_ready(vq)) {
         if (vram_slice_over(end)) {
             vram_later(vg->cursor_later);
             return;
@@ -105,8 +105,10 @@ void vram_handle_cursor(VramGPU *vg)
             vram_log_guest(vg, "a cursor command of %zu bytes, it needs %zu", iov_size(elem->out_sg, elem->out_num),
                            sizeof(words));
         }
+        vram_copy_drop(vg, elem);
         virtqueue_push(vq, elem, 0);
-        virtio_notify(VIRTIO_DEVICE(vg), vq);
+        if (!vram_is_gone(vg))
+            virtio_notify(VIRTIO_DEVICE(vg), vq);
         g_free(elem);
     }
 }

@@ -7,7 +7,8 @@
  * Who hangs, from the surest sign to the weakest: whose process has a descriptor of the buffer, or has bytes
  * that it has not read (SIOCOUTQ); of the others, who does not answer a question in time, which it would have
  * to take up after the word to let go (question.h). Where the references are certain and none of that tells, as
- * with an import that somebody forgot, all are cut off. Where this process imports the buffer itself, references
+ * with an import that somebody forgot, all are cut off, unless a process lives on whose connection was ended before
+ * and that may hold it. Where this process imports the buffer itself, references
  * say nothing, and only those are cut off that a sign speaks against.
  */
 #include "hw/qemu/dbus-displays.h"
@@ -107,6 +108,24 @@ static void cut(VramGPU *vg, const Consumer *consumer)
     vram_dbus_shut(&consumer->display);
 }
 
+/* Nothing speaks against the displays that there are, and something against one that there was. */
+static bool is_an_old_one(VramGPU *vg, const Consumer *consumers, unsigned count)
+{
+    VramDbusDisplay displays[VRAM_MAX_DBUS_DISPLAYS];
+    g_autofree char *sentence = NULL;
+    pid_t suspect;
+
+    for (unsigned i = 0; i < count; i++)
+        displays[i] = consumers[i].display;
+    suspect = vram_dbus_suspect(displays, count);
+    if (!suspect)
+        return false;
+    sentence = g_strdup_printf("process %d, which was cut off before, lives and may hold it: no display is cut off",
+                               (int)suspect);
+    vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
+    return true;
+}
+
 uint32_t vram_cut_off(void *opaque, const struct vrl_holders *holders)
 {
     VramGPU *vg = opaque;
@@ -118,6 +137,8 @@ uint32_t vram_cut_off(void *opaque, const struct vrl_holders *holders)
     if (!holders->certain && !known)
         return 0;
     log_holders(vg, holders, count);
+    if (!known && is_an_old_one(vg, consumers, count))
+        return 0;
     for (unsigned i = 0; i < count; i++) {
         if (known && !is_guilty(&consumers[i]))
             continue;

@@ -3,6 +3,7 @@
 
 #include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -148,7 +149,37 @@ bool vram_dbus_behind(VramGPU *vg, uint32_t scanout_id)
     return false;
 }
 
+/* Processes whose connection was ended; the oldest goes first. */
+#define MAX_SUSPECTS 32
+static pid_t suspects[MAX_SUSPECTS];
+static unsigned next_suspect;
+
 void vram_dbus_shut(const VramDbusDisplay *display)
 {
     shutdown(display->socket, SHUT_RDWR);
+    suspects[next_suspect++ % MAX_SUSPECTS] = display->pid;
+}
+
+static bool is_back(pid_t pid, const VramDbusDisplay *displays, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (displays[i].pid == pid)
+            return true;
+    }
+    return false;
+}
+
+pid_t vram_dbus_suspect(const VramDbusDisplay *displays, unsigned count)
+{
+    for (unsigned i = 0; i < MAX_SUSPECTS; i++) {
+        const pid_t pid = suspects[i];
+
+        if (pid <= 0)
+            continue;
+        if (is_back(pid, displays, count) || (kill(pid, 0) < 0 && errno == ESRCH))
+            suspects[i] = 0;
+        else
+            return pid;
+    }
+    return 0;
 }

@@ -31,7 +31,11 @@ unsigned vram_dbus_displays(const VramGPU *vg, VramDbusDisplay found[VRAM_MAX_DB
 /* Whether a display that is sent pixels (no GL) has not read what it was sent. */
 bool vram_dbus_behind(VramGPU *vg, uint32_t scanout_id);
 
-/* Ends the connection. Not by closing it: GDBus would wait for what it is writing. */
+/* Ends the connection. Not by closing it: GDBus would wait for what it is writing. The process is remembered. */
 void vram_dbus_shut(const VramDbusDisplay *display);
+
+/* A process whose connection was ended, that exists and has not come back: it may still hold what it was sent. 0: there
+ * is none. */
+pid_t vram_dbus_suspect(const VramDbusDisplay *displays, unsigned count);
 
 #endif

@@ -31,6 +31,27 @@ static void drop_module_state(VirtIOGPUGL *gl)
     g_clear_pointer(&gl->cmdq_resume_bh, qemu_bh_delete);
 }
 
+/* QEMU's module answers commands here and frees them afterwards: what an answer writes must not come back as a reset of
+ * the device, which would free them first. */
+void vram_gl_poll(VramGPU *vg)
+{
+    MemReentrancyGuard *guard;
+    bool was;
+
+    if (!vg->gl || vg->gl_obj.renderer_state != RS_INITED)
+        return;
+    guard = vram_guard(vg);
+    was = guard->engaged_in_io;
+    guard->engaged_in_io = true;
+    vram_virgl()->poll_fences(VIRTIO_GPU(vg));
+    guard->engaged_in_io = was;
+}
+
+static void poll_by_timer(void *opaque)
+{
+    vram_gl_poll(opaque);
+}
+
 bool vram_gl_start(VramGPU *vg)
 {
     VirtIOGPUGL *gl = &vg->gl_obj;
@@ -55,6 +76,8 @@ bool vram_gl_start(VramGPU *vg)
         return false;
     }
     gl->renderer_state = RS_INITED;
+    timer_free(gl->fence_poll);
+    gl->fence_poll = timer_new_ms(QEMU_CLOCK_VIRTUAL, poll_by_timer, vg);
     if (gl->cmdq_resume_bh) {
         qemu_bh_delete(gl->cmdq_resume_bh);
         gl->cmdq_resume_bh = vram_bh_new(vg, resume_bh, false);
@@ -70,12 +93,6 @@ bool vram_gl_fence(VramGPU *vg, struct virtio_gpu_ctrl_command *cmd)
         return false;
     vram_virgl()->force_context_0();
     return vram_virgl()->create_fence((int)cmd->cmd_hdr.fence_id, cmd->cmd_hdr.type) == 0;
-}
-
-void vram_gl_poll(VramGPU *vg)
-{
-    if (vg->gl && vg->gl_obj.renderer_state == RS_INITED)
-        vram_virgl()->poll_fences(VIRTIO_GPU(vg));
 }
 
 bool vram_gl_too_far_ahead(VramGPU *vg, const struct virtio_gpu_ctrl_command *cmd)

@@ -37,6 +37,11 @@ const char *vram_user_id(VramGPU *vg)
     return id ? id : TYPE_VRAM_GPU;
 }
 
+bool vram_is_gone(const VramGPU *vg)
+{
+    return !vg->ctrl_later;
+}
+
 static void log_sentence(void *opaque, enum vrl_log_level level, const char *sentence)
 {
     const char *id = vram_user_id(opaque);
@@ -284,7 +289,7 @@ static void unrealize(DeviceState *dev)
     end_displays(vg);
     g_clear_pointer(&vg->gl, vram_gl_blobs_free);
     g_clear_pointer(&vg->layouts, vrl_layouts_free);
-    vram_copy_finish(vg);
+    /* The copy goes with the device's memory: a command that is being answered may name it. */
     VIRTIO_DEVICE_CLASS(vram_parent_class(vg))->unrealize(dev);
 }
 

@@ -12,10 +12,15 @@ bool vram_on_main_loop(void)
     return gettid() == getpid();
 }
 
+MemReentrancyGuard *vram_guard(VramGPU *vg)
+{
+    return &qdev_get_parent_bus(DEVICE(vg))->parent->mem_reentrancy_guard;
+}
+
 QEMUBH *vram_bh_new(VramGPU *vg, QEMUBHFunc *function, bool guarded)
 {
     return aio_bh_new_guarded(iohandler_get_aio_context(), function, vg,
-                              guarded ? &DEVICE(vg)->mem_reentrancy_guard : NULL);
+                              guarded ? vram_guard(vg) : NULL);
 }
 
 void vram_bh_once(QEMUBHFunc *function, void *opaque)

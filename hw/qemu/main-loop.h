@@ -18,7 +18,11 @@
 /* Whether this thread is the main loop's. */
 bool vram_on_main_loop(void);
 
-/* A bottom half of the device; @guarded: not while the device is being accessed (QEMU: MemReentrancyGuard). */
+/* The guard of the function around the device, whose regions the guest accesses: while it is engaged, what the device
+ * writes (an answer, an interrupt) does not come back to it as an access (QEMU: MemReentrancyGuard). */
+MemReentrancyGuard *vram_guard(VramGPU *vg);
+
+/* A bottom half of the device; @guarded: by vram_guard(). */
 QEMUBH *vram_bh_new(VramGPU *vg, QEMUBHFunc *function, bool guarded);
 
 /* Calls @function once, soon. */

@@ -73,12 +73,15 @@ static void next_frame(VramGPU *vg)
     timer_del(vg->flush_timer);
     vg->held_for_flip = 0;
     answer_held(vg, vg->held_count - MIN(held_for_flip, vg->held_count));
+    if (vram_is_gone(vg))
+        return;
     vram_scanout_flip(vg);
     if (!vram_flush_must_wait(vg))
         answer_held(vg, vg->held_count);
     else if (vg->held_count)
         vram_flush_timer_arm(vg);
-    vram_gl_poll(vg);
+    if (!vram_is_gone(vg))
+        vram_gl_poll(vg);
 }
 
 void vram_frame_taken(VramGPU *vg, int blocked_before)
@@ -117,6 +120,7 @@ void vram_gl_flushed(VirtIOGPUBase *base)
 {
     VramGPU *vg = VRAM_GPU(base);
 
+    vram_deferred_run(vg);
     if (vg->unpaced && qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - vg->held_since <= FLUSH_TIMEOUT_MS) {
         vg->unpaced = false;
         vrl_table_log(vg->table, VRL_LOG_INFO, "the display consumer keeps up again: flushes wait for it");
@@ -131,6 +135,7 @@ void vram_flush_timeout(void *opaque)
     VramGPU *vg = opaque;
     bool displays = vg->read_due || VIRTIO_GPU_BASE(vg)->renderer_blocked;
 
+    vram_deferred_run(vg);
     vram_readers_forget(vg);
     vg->unpaced = VIRTIO_GPU_BASE(vg)->renderer_blocked;
     vrl_table_log(vg->table, VRL_LOG_HOST,
@@ -193,6 +198,8 @@ static void run_ring(VramGPU *vg, VirtQueue *vq)
         cmd->error = 0;
         cmd->finished = false;
         run_or_suspend(vg, cmd);
+        if (vram_is_gone(vg))
+            return;
     }
     vram_gl_poll(vg);
 }
@@ -207,8 +214,11 @@ void vram_queue_resume(VramGPU *vg)
         vram_copy_restore(vg, &cmd->elem, g_steal_pointer(&vg->suspended_copy));
         run_or_suspend(vg, cmd);
     }
+    if (vram_is_gone(vg))
+        return;
     run_ring(vg, VIRTIO_GPU(vg)->ctrl_vq);
-    vram_queue_go_on(vg);
+    if (!vram_is_gone(vg))
+        vram_queue_go_on(vg);
 }
 
 static void drop(struct virtio_gpu_ctrl_command *cmd)

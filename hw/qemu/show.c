@@ -236,6 +236,7 @@ static void switch_surface(VramGPU *vg, uint32_t scanout_id, DisplaySurface *sur
     s->shown = s->id;
     s->current = NULL;
     s->converted = converted;
+    s->surface_frame = (VramFrame){s->fb, s->format};
     s->unsent = (VramDamage){0};
     vram_still_drop(s);
     vram_trace(vg, show, "scanout %u blob %u %ux%u as a surface", scanout_id, s->id, s->fb.width,
@@ -325,7 +326,7 @@ static void tell_surface(VramGPU *vg, uint32_t scanout_id, const VramDamage *d)
     QemuConsole *con = console(vg, scanout_id);
     bool is_read = begin_telling(con);
 
-    dpy_gfx_update(con, (int)d->x, (int)d->y, (int)d->width, (int)d->height);
+    vram_surface_update(vg, con, d);
     end_telling(is_read);
     vram_readers_damage(vg, con);
 }

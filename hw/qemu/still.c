@@ -61,7 +61,7 @@ static bool keep_as_surface(VramGPU *vg, uint32_t scanout_id, const VramFrame *f
     becomes_still(s);
     vrl_charge_free(s->surface_charge);
     s->surface_charge = charge;
-    dpy_gfx_update(con, 0, 0, (int)all.width, (int)all.height);
+    vram_surface_update(vg, con, &all);
     return true;
 }
 
@@ -101,9 +101,10 @@ static bool take(VramGPU *vg, uint32_t scanout_id, int64_t deadline)
 {
     VramScanout *s = &vg->scanout[scanout_id];
     QemuConsole *con = vg->parent_obj.parent_obj.scanout[scanout_id].con;
-    VramFrame frame = {s->fb, s->format};
+    VramFrame frame = s->surface_frame;
 
-    vram_copying_cancel(vg, scanout_id);
+    if (s->id == s->shown) /* another blob's flip goes on */
+        vram_copying_cancel(vg, scanout_id);
     if (s->showing == VRAM_SHOWING_SURFACE && s->converted) {
         becomes_still(s); /* the display has pixels of its own already */
         return true;

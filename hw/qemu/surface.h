@@ -15,4 +15,8 @@
 DisplaySurface *vram_surface_new(VramGPU *vg, uint32_t width, uint32_t height, const char *for_what,
                                  struct vrl_charge **charge);
 
+/* Tells the console's displays of damage. QEMU's D-Bus display offers a client the memory of a new surface, and waits
+ * for its answer (QEMU: ui/dbus-listener.c, dbus_scanout_map()): of a client that is slow it waits once. */
+void vram_surface_update(VramGPU *vg, QemuConsole *con, const VramDamage *part);
+
 #endif

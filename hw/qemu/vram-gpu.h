@@ -87,6 +87,7 @@ typedef struct VramScanout {
     VramShowing showing;
     uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending; 0: none */
     bool converted;           /* the surface is a copy in XRGB8888, brought up to date with each flush */
+    VramFrame surface_frame;  /* of what the surface shows; not that of id while a flip is being filled */
     bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
     bool flush_pending;       /* and flushed */
     VramCopying copying;
@@ -144,6 +145,8 @@ typedef struct VramGPU {
     bool long_list;     /* a list of addresses was translated in it that may take longer than it */
     QEMUBH *copying_bh; /* goes on with it in the next one */
     VramLater *ctrl_later, *cursor_later, *copying_later;
+    uint32_t copying_first; /* scanout whose turn it is */
+    bool slow_displays; /* one has taken long to take a surface's memory: it is offered none any more */
     bool pins_ram;      /* QEMU has been told that guest RAM must not be discarded */
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
@@ -175,6 +178,10 @@ const char *vram_user_id(VramGPU *vg);
 bool vram_checks_imports(const VramGPU *vg);
 /* One sentence on the guest's mistake, through the table's rate limit. */
 void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Whether the device was unplugged, which may come of its own answer: an interrupt is a write to where the guest
+ * said. Its memory is there until the bottom half or the timer returns. */
+bool vram_is_gone(const VramGPU *vg);
 
 /* --- command.c: decodes and carries out one command; sets cmd->error and leaves cmd unfinished, or answers.
  */

@@ -7,11 +7,14 @@
 #include "tests/device/stage.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 namespace vramlink::test {
 namespace {
@@ -129,6 +132,47 @@ TEST_F(VfioCutOff, OnlyTheOneThatIsStopped)
               nullptr);
     ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
     EXPECT_TRUE(viewer.shows("dmabuf"));
+}
+
+/// Looking through a display's descriptors has a time limit: one that has very many does not hold up the VM.
+TEST_F(VfioCutOff, VeryManyDescriptorsCostNoTime)
+{
+    constexpr rlim_t many = 150'000, spare = 1'000;
+    const rlimit limit{many + spare, many + spare};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0) << "errno " << errno;
+    Viewer viewer;
+    ASSERT_NO_FATAL_FAILURE(show_to_both(viewer));
+    const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    std::vector<UniqueFd> descriptors; // of the process that the recorder is in
+    for (rlim_t i = 0; i < many; i++)
+        descriptors.emplace_back(::dup(nothing.get()));
+    ASSERT_TRUE(descriptors.back());
+    ASSERT_EQ(kill(viewer.pid(), SIGSTOP), 0);
+    const auto start = std::chrono::steady_clock::now();
+    const std::string messages = lose();
+    const auto took = std::chrono::steady_clock::now() - start;
+    EXPECT_LT(took, std::chrono::seconds(3 + 3)) << "let-go-ms is 3 s; " << messages;
+    EXPECT_EQ(cut_off(), 1) << messages;
+    EXPECT_FALSE(recorder_.closed()) << messages;
+    ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
+}
+
+/// A display that reads nothing is cut off without any loss, and its process goes on holding the buffer. When the
+/// memory goes, the other one does not pay for it.
+TEST_F(VfioCutOff, NobodyElseForTheOneThatWasCutOffBefore)
+{
+    Viewer viewer;
+    ASSERT_NO_FATAL_FAILURE(show_to_both(viewer));
+    ASSERT_EQ(kill(viewer.pid(), SIGSTOP), 0);
+    EXPECT_TRUE(eventually([&] {
+        (void)stage_.gpu->flush(id, {0, 0, Ground::width, Ground::height});
+        return cut_off() == 1;
+    })) << stage_.machine.stats().dump();
+    const std::string messages = lose();
+    EXPECT_EQ(cut_off(), 1) << messages;
+    EXPECT_FALSE(recorder_.closed()) << messages;
+    EXPECT_NE(messages.find("which was cut off before"), std::string::npos) << messages;
+    ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
 }
 
 /// It answers everything, and has a descriptor of the buffer that it was told to let go of.

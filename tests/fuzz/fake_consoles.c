@@ -274,6 +274,11 @@ void dpy_gfx_update(QemuConsole *con, int x, int y, int w, int h)
     }
 }
 
+void vram_surface_update(VramGPU *vg, QemuConsole *con, const VramDamage *part)
+{
+    dpy_gfx_update(con, (int)part->x, (int)part->y, (int)part->width, (int)part->height);
+}
+
 /* Only a migration calls these. */
 QEMUCursor *cursor_alloc(uint16_t width, uint16_t height)
 {

@@ -99,6 +99,11 @@ void vram_copy_restore(VramGPU *vg, VirtQueueElement *elem, GBytes *saved)
     abort();
 }
 
+bool vram_is_gone(const VramGPU *vg)
+{
+    return false;
+}
+
 /* One thread. */
 void vram_deferred_run(VramGPU *vg) {}
 
