@@ -39,20 +39,11 @@ void vram_deferred_free(VramDeferred *d)
     g_free(d);
 }
 
-static void run_bh(void *opaque)
-{
-    VramGPU *vg = opaque;
-
-    vram_deferred_run(vg);
-    object_unref(OBJECT(vg));
-}
-
 static VramDeferred *schedule(VramGPU *vg)
 {
     if (!vg->deferred->scheduled) {
         vg->deferred->scheduled = true;
-        object_ref(OBJECT(vg));
-        vram_bh_once(run_bh, vg);
+        vram_bh_once_for(vg, vram_deferred_run);
     }
     return vg->deferred;
 }

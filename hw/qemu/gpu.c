@@ -184,24 +184,16 @@ static void run_state_changed(void *opaque, bool running, RunState state)
     vram_queue_run_state(opaque, running);
 }
 
-/* What this host does not let us know. */
+/* What this host does not let us know. The address space comes with the bus, after realize(). */
 static void look_around(VramGPU *vg)
 {
+    if (vram_is_gone(vg))
+        return;
     if (!vrl_can_count_references())
         vrl_table_warn(vg->table,
                        "/proc/self/fdinfo cannot be read (AppArmor?): who holds a buffer is not known, displays are "
                        "asked instead when memory goes away");
     vram_iommu_look(vg->iommu);
-}
-
-/* The address space comes with the bus, after realize(). */
-static void look_around_bh(void *opaque)
-{
-    VramGPU *vg = opaque;
-
-    if (DEVICE(vg)->realized && vg->table)
-        look_around(vg);
-    object_unref(OBJECT(vg));
 }
 
 static void start(VramGPU *vg)
@@ -227,8 +219,7 @@ static void start(VramGPU *vg)
     vram_console_hook(vg);
     if (is_3d(vg))
         vg->gl = vram_gl_blobs_new();
-    object_ref(OBJECT(vg));
-    vram_bh_once(look_around_bh, vg);
+    vram_bh_once_for(vg, look_around);
 }
 
 static void realize(DeviceState *dev, Error **errp)

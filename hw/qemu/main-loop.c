@@ -27,3 +27,27 @@ void vram_bh_once(QEMUBHFunc *function, void *opaque)
 {
     aio_bh_schedule_oneshot(iohandler_get_aio_context(), function, opaque);
 }
+
+typedef struct Once {
+    VramGPU *vg;
+    Object *whole;
+    void (*function)(VramGPU *vg);
+} Once;
+
+static void call_once(void *opaque)
+{
+    Once *once = opaque;
+
+    once->function(once->vg);
+    object_unref(once->whole);
+    g_free(once);
+}
+
+void vram_bh_once_for(VramGPU *vg, void (*function)(VramGPU *vg))
+{
+    Once *once = g_new(Once, 1);
+
+    *once = (Once){.vg = vg, .whole = OBJECT(vg)->parent ? OBJECT(vg)->parent : OBJECT(vg), .function = function};
+    object_ref(once->whole);
+    vram_bh_once(call_once, once);
+}

@@ -28,4 +28,8 @@ QEMUBH *vram_bh_new(VramGPU *vg, QEMUBHFunc *function, bool guarded);
 /* Calls @function once, soon. */
 void vram_bh_once(QEMUBHFunc *function, void *opaque);
 
+/* The same with the device, whose memory is there until then, also when it is unplugged. That memory is a part of the
+ * function around it, so it is that object which is referenced. */
+void vram_bh_once_for(VramGPU *vg, void (*function)(VramGPU *vg));
+
 #endif

@@ -328,15 +328,14 @@ static uint64_t next_gone_region(VramRegions *regions)
     return 0;
 }
 
-static void tell_guest(void *opaque)
+static void tell_guest(VramGPU *vg)
 {
-    VirtIOGPUBase *base = opaque;
+    VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
 
     if (DEVICE(base)->realized) { /* not unplugged since */
         base->virtio_config.events_read |= VIRTIO_GPU_EVENT_DISPLAY;
         virtio_notify_config(VIRTIO_DEVICE(base));
     }
-    object_unref(OBJECT(base));
 }
 
 static void after_revocation(VramGPU *vg, uint32_t revoked)
@@ -345,8 +344,7 @@ static void after_revocation(VramGPU *vg, uint32_t revoked)
         return;
     vram_migration_update(vg);
     vram_pinned_update(vg);
-    object_ref(OBJECT(vg));
-    vram_bh_once(tell_guest, vg);
+    vram_bh_once_for(vg, tell_guest);
 }
 
 static void keep_for_displays(gpointer key, gpointer value, gpointer opaque)
