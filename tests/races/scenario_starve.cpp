@@ -18,7 +18,7 @@ namespace {
 
 constexpr int flood_ms = 1500;
 constexpr int between_questions_ms = 4;
-constexpr int margin_ms = 25; ///< of CPU time; times VRAMLINK_SLOW
+constexpr int margin_ms = 60; ///< of CPU time, which a busy machine makes longer; times VRAMLINK_SLOW
 
 /// A command that the ring is refilled with, and what must be there for it.
 struct Flood {
@@ -107,7 +107,7 @@ struct Floods {
 /// without the host's udmabuf, and lists of 16,384 entries at most.
 Floods control_flood(bool heavy)
 {
-    constexpr std::uint32_t many = 30'000, most_of_stock = 16'384;
+    constexpr std::uint32_t many = 4'000, most_of_stock = 16'384; // the largest list is an exception
     const Bytes light = short_bytes(VIRTIO_GPU_CMD_GET_DISPLAY_INFO, 0);
     if (!heavy)
         return {{0, {}, light}, {0, {}, light}};
