@@ -239,7 +239,9 @@ void PrintTo(const Wish &row, std::ostream *out)
 Machine::Options options_under(const Limit &limit, Where where, const char *display)
 {
     auto options = ground_options(where);
-    options.gpu = "virtio-gpu-vram-pci,id=vram0,layouts=NV12,max_outputs=" + std::to_string(outputs);
+    options.gpu = "virtio-gpu-vram-pci,id=vram0,max_outputs=" + std::to_string(outputs);
+    if (where == Where::Ivshmem) // frames are converted with a library that the lab's host lacks
+        options.gpu += ",layouts=NV12";
     options.display = display;
     options.environment = limit.command;
     options.ram = where == Where::Vfio ? Machine::ram_size : guest_ram; // VFIO pins all of it
