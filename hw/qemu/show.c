@@ -130,6 +130,7 @@ static void ask_after_flip(VramGPU *vg, uint32_t scanout_id)
 
     if (s->flips < VRAM_MAX_FLIPS || vram_console_outstanding(con))
         return;
+    vram_stalled_watch(vg); /* QEMU ends an update after a second, read or not */
     if (s->showing == VRAM_SHOWING_SURFACE)
         dpy_gfx_update(con, 0, 0, (int)all.width, (int)all.height); /* its display sends one with its next refresh */
     else
