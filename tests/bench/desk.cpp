@@ -17,19 +17,6 @@ namespace vramlink::test {
 
 namespace {
 
-template <class T> Bytes bytes_of(const T &command)
-{
-    const auto *raw = reinterpret_cast<const std::uint8_t *>(&command);
-    return {raw, raw + sizeof command};
-}
-
-virtio_gpu_ctrl_hdr header(std::uint32_t type)
-{
-    virtio_gpu_ctrl_hdr hdr{};
-    hdr.type = type;
-    return hdr;
-}
-
 void call(const std::function<void()> &function)
 {
     if (function)

@@ -12,24 +12,10 @@ namespace vramlink::test {
 
 namespace {
 
-virtio_gpu_ctrl_hdr header(std::uint32_t type)
-{
-    virtio_gpu_ctrl_hdr hdr{};
-    hdr.type = type;
-    return hdr;
-}
-
 template <class T> void append(Bytes &bytes, const T &value)
 {
     const auto *raw = reinterpret_cast<const std::uint8_t *>(&value);
     bytes.insert(bytes.end(), raw, raw + sizeof value);
-}
-
-template <class T> Bytes bytes_of(const T &command)
-{
-    Bytes bytes;
-    append(bytes, command);
-    return bytes;
 }
 
 virtio_gpu_rect wire(Rect r)

@@ -104,6 +104,19 @@ class Gpu {
     std::uint64_t last_fence_ = 0;
 };
 
+/// Of a command without a fence.
+[[nodiscard]] inline virtio_gpu_ctrl_hdr header(std::uint32_t type)
+{
+    virtio_gpu_ctrl_hdr hdr{};
+    hdr.type = type;
+    return hdr;
+}
+/// A command as it is sent.
+template <class T> [[nodiscard]] Bytes bytes_of(const T &command)
+{
+    const auto *raw = reinterpret_cast<const std::uint8_t *>(&command);
+    return {raw, raw + sizeof command};
+}
 /// Bytes of a RESOURCE_CREATE_BLOB that says @p nr_entries, whatever @p entries holds.
 [[nodiscard]] Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_entries,
                                       const std::vector<Entry> &entries,

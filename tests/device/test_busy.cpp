@@ -58,19 +58,6 @@ struct Rig {
     bool ours;
 };
 
-template <class T> Bytes bytes_of(const T &command)
-{
-    const auto *raw = reinterpret_cast<const std::uint8_t *>(&command);
-    return {raw, raw + sizeof command};
-}
-
-Bytes header(std::uint32_t type)
-{
-    virtio_gpu_ctrl_hdr command{};
-    command.type = type;
-    return bytes_of(command);
-}
-
 Bytes detach_bytes()
 {
     virtio_gpu_resource_detach_backing command{};
@@ -81,7 +68,7 @@ Bytes detach_bytes()
 
 std::vector<Bytes> display_info(Rig & /*rig*/)
 {
-    return {header(VIRTIO_GPU_CMD_GET_DISPLAY_INFO)};
+    return {bytes_of(header(VIRTIO_GPU_CMD_GET_DISPLAY_INFO))};
 }
 
 /// All of a long list is looked at before its last entry is found to be wrong.

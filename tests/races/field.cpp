@@ -22,19 +22,6 @@ constexpr std::uint64_t mebibyte = 1 << 20;
 constexpr std::uint32_t d3hot = 3; ///< in PCI_PM_CTRL_STATE_MASK
 constexpr int plug_limit_ms = 20'000;
 
-template <class T> Bytes bytes_of(const T &command)
-{
-    const auto *raw = reinterpret_cast<const std::uint8_t *>(&command);
-    return {raw, raw + sizeof command};
-}
-
-virtio_gpu_ctrl_hdr header(std::uint32_t type)
-{
-    virtio_gpu_ctrl_hdr hdr{};
-    hdr.type = type;
-    return hdr;
-}
-
 /// "driver,name=value,…" as device_add wants it.
 Json device_arguments(const std::string &option)
 {

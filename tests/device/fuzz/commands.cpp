@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::uint32_t last_id = 10;
 
-template <class T> Bytes bytes_of(const T &command)
-{
-    const auto *raw = reinterpret_cast<const std::uint8_t *>(&command);
-    return {raw, raw + sizeof command};
-}
-
 virtio_gpu_ctrl_hdr header(Random &random, std::uint32_t type)
 {
     virtio_gpu_ctrl_hdr hdr{};
