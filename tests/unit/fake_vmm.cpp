@@ -5,9 +5,11 @@
 #include "hw/export/vfio_abi.hpp"
 
 #include <drm.h>
+#include <fcntl.h>
 #include <linux/dma-buf.h>
 #include <linux/udmabuf.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -36,6 +38,17 @@ size_t argument_bytes(unsigned long request, const void *argument)
 }
 
 } // namespace
+
+uint64_t inode_of(int fd)
+{
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+bool is_open(int fd)
+{
+    return ::fcntl(fd, F_GETFD) >= 0;
+}
 
 std::byte pattern(uint64_t id, uint64_t offset)
 {

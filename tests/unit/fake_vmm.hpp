@@ -24,6 +24,16 @@ namespace vramlink::test {
 
 inline constexpr uint64_t page = 4096;
 
+/// Where tests map the region with this number: no two are neighbours.
+[[nodiscard]] constexpr uint64_t gpa_of(uint64_t region)
+{
+    return region << 32;
+}
+
+/// Which file a descriptor is of; 0 when it is closed.
+[[nodiscard]] uint64_t inode_of(int fd);
+[[nodiscard]] bool is_open(int fd);
+
 /// The byte at @p offset of the region @p id.
 [[nodiscard]] std::byte pattern(uint64_t id, uint64_t offset);
 

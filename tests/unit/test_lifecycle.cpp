@@ -18,10 +18,6 @@ namespace vramlink::test {
 namespace {
 
 constexpr uint64_t size = 64 * page;
-constexpr uint64_t gpa_of(uint64_t region)
-{
-    return region << 32;
-}
 
 class Lifecycle : public testing::Test {
   protected:

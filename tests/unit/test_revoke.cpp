@@ -20,22 +20,6 @@ namespace {
 constexpr uint64_t size = 64 * page;
 constexpr std::chrono::milliseconds limit{500};
 
-uint64_t gpa_of(uint64_t region)
-{
-    return region << 32;
-}
-
-uint64_t inode_of(int fd)
-{
-    struct stat status {};
-    return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
-}
-
-bool is_open(int fd)
-{
-    return ::fcntl(fd, F_GETFD) >= 0;
-}
-
 class Revoke : public testing::Test {
   protected:
     Revoke()
