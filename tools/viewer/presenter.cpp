@@ -171,6 +171,7 @@ void Presenter::copy_instead(DmabufFrame frame, const std::string &why)
     if (showing_ != Showing::neutral || queue_.in_flight())
         show_nothing();
     queue_.clear();
+    update_overdue_.arm(update_overdue_us); // the descriptor is not kept for an update that may never come
 }
 
 /// The import went well, and then the screen refused the frame (discrete xe does): within the same frame its
@@ -208,6 +209,8 @@ void Presenter::overdue()
         queue_.update({}); // the canvas may be on the screen already, with the frame before
     if (mapped_ || queue_.overdue())
         pump();
+    if (!queue_.in_flight())
+        unproven_.reset();
 }
 
 void Presenter::copy_mapped()
@@ -228,6 +231,8 @@ void Presenter::update_dmabuf(const Rect &damage, Completion done)
     copy_mapped();
     queue_.update(std::move(done));
     pump();
+    if (!queue_.in_flight())
+        unproven_.reset();
 }
 
 void Presenter::add_damage(const Rect &damage)

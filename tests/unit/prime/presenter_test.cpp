@@ -93,6 +93,36 @@ TEST_F(Presented, RevokedAnnouncementIsDroppedSoon)
     EXPECT_EQ(drm.imports, 1);
 }
 
+int open_descriptors()
+{
+    const std::filesystem::directory_iterator open("/proc/self/fd");
+    return static_cast<int>(std::distance(begin(open), end(open)));
+}
+
+TEST_F(Presented, RefusedAnnouncementKeepsNoDescriptor)
+{
+    drm.import_error = EOPNOTSUPP;
+    const int before = open_descriptors();
+    const auto pass = [] {
+        g_usleep(150'000);
+        while (g_main_context_iteration(nullptr, FALSE)) {
+        }
+    };
+    presenter->scanout_dmabuf(frame_of(a.get())); // the frame that QEMU has for whoever joins: no update follows
+    pass();
+    EXPECT_EQ(open_descriptors(), before) << "refused";
+
+    presenter->scanout_dmabuf(frame_of(b.get()));
+    presenter->disable();
+    pass();
+    EXPECT_EQ(open_descriptors(), before) << "taken away";
+
+    presenter->scanout_dmabuf(frame_of(b.get()));
+    presenter->update_dmabuf({}, Completion([this] { ++answered; }));
+    pass();
+    EXPECT_EQ(open_descriptors(), before) << "shown";
+}
+
 TEST_F(Presented, DisableOfNothingIsNoRevocation)
 {
     presenter->disable();
