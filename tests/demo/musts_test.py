@@ -61,6 +61,8 @@ def good_stopped():
     report = good_report()
     report["asked"]["stop_viewer"] = True
     report["revocation"].update(lingered=3, held_over=3, cut_off=1, reset_us=900000)
+    for when in ("after", "end"):  # one descriptor of stock QEMU's, which keeps the listener
+        report["revocation"][f"fds_{when}"] += 1
     return report
 
 

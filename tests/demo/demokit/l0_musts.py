@@ -7,6 +7,13 @@ FEWEST_CHECKPOINTS = 8
 OLDEST_QEMU = (10, 0)
 # What QEMU holds from its first blob on: the eventfd on which the GPU's driver tells of losses.
 EVENT_FDS = {"vfio-pci": 0, "vfio-pci-vram": 1}
+# QEMU keeps the listener, and its socket, of a display whose connection has ended (ui/dbus-listener.c of 10.0).
+CUT_OFF_FDS = 1
+
+
+def kept_fds(asked):
+    """How many descriptors more QEMU has after the picture is gone than before it came."""
+    return EVENT_FDS[asked.get("driver", "vfio-pci")] + (CUT_OFF_FDS if asked.get("stop_viewer") else 0)
 
 
 def judge(report):
@@ -104,7 +111,7 @@ def _revocation(report):
            "the screen did not go back to the neutral frame after the GPU's reset")
     for key, what in (("fds", "fds"), ("gem", "GEM handles"), ("framebuffers", "framebuffers"),
                       ("dmabuf_fds", "dma-buf fds")):
-        kept = EVENT_FDS[report["asked"].get("driver", "vfio-pci")] if key == "fds" else 0
+        kept = kept_fds(report["asked"]) if key == "fds" else 0
         yield (f"revocation closes all {what}", [told[f"{key}_before"], told[f"{key}_after"], kept],
                lambda before, after, kept: isinstance(before, int) and before + kept == after,
                f"QEMU and viewer held {{0}} {what} before and {{1}} after")

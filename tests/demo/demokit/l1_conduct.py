@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from . import l1_guest, l1_input, l1_measure, l1_seat, l1_sway, l1_weston
-from .l0_musts import EVENT_FDS
+from .l0_musts import kept_fds
 from .lines import Closed, Lines
 from .qmp import Qmp
 
@@ -143,7 +143,7 @@ class Conductor:
             held = self._held()
             held["counted_after_ms"] = round((time.monotonic() - start) * 1000)
             settled = label not in EMPTY_HANDED or all(
-                held[key] == self.baseline[key] + (EVENT_FDS[self.job["driver"]] if key == "fds" else 0)
+                held[key] == self.baseline[key] + (kept_fds(self.job) if key == "fds" else 0)
                 for key in l1_measure.COUNTED)
             if settled or held["counted_after_ms"] > SETTLE_SECONDS * 1000:
                 return held

@@ -7,7 +7,7 @@
 
 RESULTS=$OUT/test
 LANES=${VRAMLINK_LANES:-2}
-LONG_SUITES='soak kernel fuzz-heart'
+LONG_SUITES='soak kernel fuzz-heart demo-stopped'
 LONG_SECONDS=${VRAMLINK_LONG_SECONDS:-600} # of each fuzzer
 LONG_STORM=${VRAMLINK_LONG_STORM:-1000}
 LONG_SOAK=${VRAMLINK_LONG_SOAK:-100000}
@@ -112,6 +112,7 @@ run_suite() {
     unit) suite_meson unit "$BUILD/host" --no-suite heart ;; # those: asan
     asan) suite_asan ;;
     demo) suite_tap demo "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo" --seed 7 ;;
+    demo-stopped) suite_tap demo-stopped "$REPO/tests/demo/demo" --tap --out "$RESULTS/demo-stopped" --stop-viewer ;;
     soak) suite_tap soak soak_in_lab "$LONG_SOAK" ;;
     kernel) suite_tap kernel "$REPO/dev" kernel test ;;
     fuzz-heart) suite_tap fuzz-heart as_tap 'the heart under libFuzzer' "$REPO/dev" fuzz --heart "$LONG_SECONDS" ;;
