@@ -152,7 +152,8 @@ void vram_console_hook(VramGPU *vg)
          */
         base->renderer_blocked += base->scanout[i].con->gl_block > 0;
     }
-    /* For the first listener without a console QEMU makes a surface that it keeps: not while a guest looks for room. */
+    /* For the first listener without a console QEMU makes a surface that it keeps: not while a guest looks
+     * for room. */
     (void)vram_console_clients(base->scanout[0].con);
 }
 
@@ -196,7 +197,8 @@ unsigned vram_console_clients(const QemuConsole *con)
     unsigned count = vram_console_listeners(con, found, MAX_LOOKED_AT), clients = 0;
 
     for (unsigned i = 0; i < count; i++)
-        clients += !strcmp(found[i]->ops->dpy_name, "dbus-gl") || !strcmp(found[i]->ops->dpy_name, "spice-egl");
+        clients +=
+            !strcmp(found[i]->ops->dpy_name, "dbus-gl") || !strcmp(found[i]->ops->dpy_name, "spice-egl");
     return clients;
 }
 

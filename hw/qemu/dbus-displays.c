@@ -74,9 +74,8 @@ static GDBusConnection *connection_of(DisplayChangeListener *dcl)
 static int socket_of(GDBusConnection *connection)
 {
     GIOStream *stream = g_dbus_connection_get_stream(connection);
-    GSocket *socket = G_IS_SOCKET_CONNECTION(stream)
-                          ? g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream))
-                          : NULL;
+    GSocket *socket =
+        G_IS_SOCKET_CONNECTION(stream) ? g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)) : NULL;
 
     return socket ? g_socket_get_fd(socket) : -1;
 }

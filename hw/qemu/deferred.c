@@ -11,11 +11,11 @@ typedef struct DeferredDmabuf {
 
 struct VramDeferred {
     bool scheduled;
-    bool end;                                /* the device is unplugged */
-    bool blank[VIRTIO_GPU_MAX_SCANOUTS];     /* the console shows a surface that is to go */
-    bool blank_gl[VIRTIO_GPU_MAX_SCANOUTS];  /* or a dma-buf */
-    GArray *dmabufs;                         /* DeferredDmabuf */
-    GPtrArray *regions;                      /* MemoryRegion *, a reference each */
+    bool end;                               /* the device is unplugged */
+    bool blank[VIRTIO_GPU_MAX_SCANOUTS];    /* the console shows a surface that is to go */
+    bool blank_gl[VIRTIO_GPU_MAX_SCANOUTS]; /* or a dma-buf */
+    GArray *dmabufs;                        /* DeferredDmabuf */
+    GPtrArray *regions;                     /* MemoryRegion *, a reference each */
 };
 
 static void release_region(gpointer mr)

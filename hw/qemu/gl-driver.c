@@ -3,8 +3,9 @@
  * What the kernel driver behind the GL of this process does when an exporter takes memory back.
  *
  * The exporter asks importers to unmap (move_notify), and waits. virtio-gpu and amdgpu unmap then (Linux:
- * drivers/gpu/drm/virtio/virtgpu_prime.c, drivers/gpu/drm/ttm/ttm_bo_util.c). xe leaves it to the next use or to the
- * end of the last handle (drivers/gpu/drm/xe/xe_bo.c), and QEMU would wait for itself. Other drivers import no VRAM.
+ * drivers/gpu/drm/virtio/virtgpu_prime.c, drivers/gpu/drm/ttm/ttm_bo_util.c). xe leaves it to the next use or
+ * to the end of the last handle (drivers/gpu/drm/xe/xe_bo.c), and QEMU would wait for itself. Other drivers
+ * import no VRAM.
  */
 #include "hw/qemu/vram-gpu.h"
 

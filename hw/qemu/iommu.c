@@ -49,10 +49,10 @@ static bool never_tells(MemoryRegion *mr)
 
 static void warn(VramGPU *vg, const char *why)
 {
-    g_autofree char *sentence =
-        g_strdup_printf("the guest's IOMMU does not tell of its unmaps (%s): a buffer keeps its memory until the "
-                        "guest detaches it",
-                        why);
+    g_autofree char *sentence = g_strdup_printf(
+        "the guest's IOMMU does not tell of its unmaps (%s): a buffer keeps its memory until the "
+        "guest detaches it",
+        why);
 
     vrl_table_warn(vg->table, sentence);
 }
@@ -73,7 +73,8 @@ static void look_behind_bus(VramGPU *vg)
     if (!pdev)
         return;
     RCU_READ_LOCK_GUARD();
-    flatview_for_each_range(address_space_to_flatview(pci_device_iommu_address_space(pdev)), warn_if_silent, vg);
+    flatview_for_each_range(address_space_to_flatview(pci_device_iommu_address_space(pdev)), warn_if_silent,
+                            vg);
 }
 
 static void region_add(MemoryListener *listener, MemoryRegionSection *section)

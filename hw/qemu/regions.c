@@ -386,8 +386,8 @@ void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last)
 
 void vram_regions_revoke_range(VramGPU *vg, uint64_t region_id, uint64_t first, uint64_t last)
 {
-    after_revocation(vg, vrl_table_revoke_range(vg->table, region_id, first, last,
-                                                "the guest has given the memory back"));
+    after_revocation(
+        vg, vrl_table_revoke_range(vg->table, region_id, first, last, "the guest has given the memory back"));
 }
 
 uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)

@@ -2,10 +2,10 @@
  *
  * The device's reset.
  *
- * QEMU's own virtio-gpu resets on the main loop and lets a vCPU that writes the reset wait for that, with the big
- * lock dropped. Another vCPU may unplug the device meanwhile, and the first returns into one that is gone. Here
- * everything is dropped on the thread that resets, and only what displays of this process show is left to the
- * main loop, before the guest's next command (deferred.h).
+ * QEMU's own virtio-gpu resets on the main loop and lets a vCPU that writes the reset wait for that, with the
+ * big lock dropped. Another vCPU may unplug the device meanwhile, and the first returns into one that is
+ * gone. Here everything is dropped on the thread that resets, and only what displays of this process show is
+ * left to the main loop, before the guest's next command (deferred.h).
  */
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"

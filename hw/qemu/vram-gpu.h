@@ -2,9 +2,10 @@
  *
  * virtio-gpu-vram-device: a virtio-gpu whose blob resources may lie in a passthrough GPU's VRAM.
  *
- * Inside of the room hw/qemu. Thread: everything runs with the big lock held, which nothing here drops. Commands
- * run on the main loop. What takes memory or the device away also runs on a vCPU's thread: revocation, reset,
- * unplug and what they call; they leave the displays of this process to the main loop (deferred.h).
+ * Inside of the room hw/qemu. Thread: everything runs with the big lock held, which nothing here drops.
+ * Commands run on the main loop. What takes memory or the device away also runs on a vCPU's thread:
+ * revocation, reset, unplug and what they call; they leave the displays of this process to the main loop
+ * (deferred.h).
  */
 #ifndef VRAMLINK_QEMU_VRAM_GPU_H
 #define VRAMLINK_QEMU_VRAM_GPU_H
@@ -33,7 +34,8 @@
 /* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
  * piles up in this process. A live one at 60 Hz leaves none. */
 #define VRAM_MAX_OUTSTANDING 64u
-/* Flips carry descriptors, and nobody answers a flip: so many are sent until an update after them is answered. */
+/* Flips carry descriptors, and nobody answers a flip: so many are sent until an update after them is
+ * answered. */
 #define VRAM_MAX_FLIPS 4u
 
 /* Flips go round between a few buffers; a QemuDmaBuf is kept for each of these per scanout. */
@@ -52,12 +54,13 @@ typedef struct VramDamage {
 
 /* The copying of a scanout's pixels, see copying.h. */
 typedef struct VramCopying {
-    DisplaySurface *surface;    /* a flip: filled, then shown; NULL: what the console has is brought up to date */
-    struct vrl_charge *charge;  /* for its memory */
-    bool converted;             /* it has pixels of its own */
-    VramDamage part;            /* that is being copied; no width: nothing is */
-    uint32_t rows;              /* of it that are done */
-    VramDamage next;            /* damaged since */
+    DisplaySurface
+        *surface; /* a flip: filled, then shown; NULL: what the console has is brought up to date */
+    struct vrl_charge *charge; /* for its memory */
+    bool converted;            /* it has pixels of its own */
+    VramDamage part;           /* that is being copied; no width: nothing is */
+    uint32_t rows;             /* of it that are done */
+    VramDamage next;           /* damaged since */
 } VramCopying;
 
 /* A buffer as QEMU's consoles want it, kept from flip to flip. */
@@ -85,18 +88,18 @@ typedef struct VramScanout {
     uint32_t guest_format; /* enum virtio_gpu_formats or a fourcc, as the guest said it */
     uint32_t x, y;         /* the rectangle's place in the framebuffer, for damage */
     VramShowing showing;
-    uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending; 0: none */
-    bool converted;           /* the surface is a copy in XRGB8888, brought up to date with each flush */
-    VramFrame surface_frame;  /* of what the surface shows; not that of id while a flip is being filled */
-    bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
-    bool flush_pending;       /* and flushed */
+    uint32_t shown;          /* the blob that consumers hold; not id while a flip is pending; 0: none */
+    bool converted;          /* the surface is a copy in XRGB8888, brought up to date with each flush */
+    VramFrame surface_frame; /* of what the surface shows; not that of id while a flip is being filled */
+    bool flip_pending;       /* the guest flipped while a consumer still held the previous frame */
+    bool flush_pending;      /* and flushed */
     VramCopying copying;
     struct vrl_charge *surface_charge; /* for the memory of the surface that is shown */
-    VramDamage unsent;                 /* damage that a display has not been told: it has not read what came before */
-    unsigned flips;                    /* sent since an update was answered */
-    unsigned flip_clients;             /* displays that each of them goes to */
-    struct vrl_charge *flip_charge;    /* for the descriptors of VRAM_MAX_FLIPS of them */
-    VramKnownBuffer *current; /* while showing a dma-buf */
+    VramDamage unsent;     /* damage that a display has not been told: it has not read what came before */
+    unsigned flips;        /* sent since an update was answered */
+    unsigned flip_clients; /* displays that each of them goes to */
+    struct vrl_charge *flip_charge; /* for the descriptors of VRAM_MAX_FLIPS of them */
+    VramKnownBuffer *current;       /* while showing a dma-buf */
     VramKnownBuffer known[VRAM_KNOWN_BUFFERS];
     unsigned next_victim;
     struct vrl_still *still; /* a still that is shown as a dma-buf, and what QEMU knows of it */
@@ -146,15 +149,15 @@ typedef struct VramGPU {
     QEMUBH *copying_bh; /* goes on with it in the next one */
     VramLater *ctrl_later, *cursor_later, *copying_later;
     uint32_t copying_first; /* scanout whose turn it is */
-    bool slow_displays; /* one has taken long to take a surface's memory: it is offered none any more */
-    bool pins_ram;      /* QEMU has been told that guest RAM must not be discarded */
+    bool slow_displays;     /* one has taken long to take a surface's memory: it is offered none any more */
+    bool pins_ram;          /* QEMU has been told that guest RAM must not be discarded */
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
     /* carried out; answered when a consumer has let go */
     QTAILQ_HEAD(held_commands, virtio_gpu_ctrl_command) held;
     uint32_t held_count;
-    uint32_t held_for_flip; /* the last so many of these wait for the pending flip */
-    VramWait wait;          /* of the command that process_cmd has left unanswered */
+    uint32_t held_for_flip;                    /* the last so many of these wait for the pending flip */
+    VramWait wait;                             /* of the command that process_cmd has left unanswered */
     struct virtio_gpu_ctrl_command *suspended; /* to be run again, and none before it; NULL: none */
     GBytes *suspended_copy;                    /* its words */
     bool stopped;                              /* the VM has run and stands still: nothing is held */
@@ -179,8 +182,8 @@ bool vram_checks_imports(const VramGPU *vg);
 /* One sentence on the guest's mistake, through the table's rate limit. */
 void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Whether the device was unplugged, which may come of its own answer: an interrupt is a write to where the guest
- * said. Its memory is there until the bottom half or the timer returns. */
+/* Whether the device was unplugged, which may come of its own answer: an interrupt is a write to where the
+ * guest said. Its memory is there until the bottom half or the timer returns. */
 bool vram_is_gone(const VramGPU *vg);
 
 /* --- command.c: decodes and carries out one command; sets cmd->error and leaves cmd unfinished, or answers.
@@ -338,7 +341,8 @@ void vram_reset(VirtIODevice *vdev);
 /* The device's part of it: commands, scanouts and blobs are dropped, 2D resources too. */
 void vram_drop_all(VramGPU *vg);
 
-/* --- stats.c: adds the properties that tell what is done for each blob to the device's or a wrapper's class. */
+/* --- stats.c: adds the properties that tell what is done for each blob to the device's or a wrapper's
+ * class. */
 void vram_add_stats_properties(ObjectClass *klass);
 /* The device behind a property of the device or of its wrapper. */
 VramGPU *vram_gpu_of(Object *obj);
@@ -373,8 +377,8 @@ extern const VMStateDescription vram_vmstate_scanouts;
 
 /* --- console.c: screendumps of a console that shows a dma-buf. */
 void vram_console_hook(VramGPU *vg);
-/* The device goes: its consoles stay with their displays, unused, until the next device takes them. On a vCPU's
- * thread the first call only ends all calls into the device, and the main loop makes the second. */
+/* The device goes: its consoles stay with their displays, unused, until the next device takes them. On a
+ * vCPU's thread the first call only ends all calls into the device, and the main loop makes the second. */
 void vram_console_close(VramGPU *vg);
 /* Whether this thread may call the console's displays. @dmabuf: they show a dma-buf of ours. */
 bool vram_console_callable(const QemuConsole *con, bool dmabuf);
@@ -394,8 +398,8 @@ bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
 /* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
  * dma-buf of ours. */
 bool vram_gl_is_software(void);
-/* --- gl-driver.c: whether the kernel driver behind the GL that is current here unmaps a dma-buf when the exporter
- * asks for it, and not only when its last handle is closed. False when that is not known. */
+/* --- gl-driver.c: whether the kernel driver behind the GL that is current here unmaps a dma-buf when the
+ * exporter asks for it, and not only when its last handle is closed. False when that is not known. */
 bool vram_gl_lets_go(void);
 
 /* How many displays of the console are sent descriptors. */

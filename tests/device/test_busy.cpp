@@ -225,7 +225,8 @@ class Busy : public testing::TestWithParam<Row> {};
 
 TEST_P(Busy, QmpIsAnsweredInTime)
 {
-    constexpr int trials = 3; // another process may take the CPU away; a guest that holds QEMU up does so each time
+    // another process may take the CPU away; a guest that holds QEMU up does so each time
+    constexpr int trials = 3;
     const Row &row = GetParam();
     const double allowed = patience(1) * allowed_ms;
     Trips stock, ours;
