@@ -5,6 +5,8 @@
  * What is read is the copy of the command (command-copy.h), which the guest cannot change any more.
  */
 #include "hw/qemu/gl.h"
+#include "hw/qemu/migrate.h"
+#include "hw/qemu/parent.h"
 #include "hw/qemu/trace.h"
 
 #include "hw/virtio/virtio-gpu-bswap.h"

@@ -7,6 +7,7 @@
  * screendump would fail ("no surface"). While one waits, the console is lent a surface with the frame in it,
  * copied through the CPU's view; nothing is read or copied otherwise.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/main-loop.h"
 #include "hw/qemu/surface.h"

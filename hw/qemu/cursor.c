@@ -9,6 +9,7 @@
 #include "hw/qemu/command-copy.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/later.h"
+#include "hw/qemu/parent.h"
 #include "hw/qemu/slice.h"
 
 #include <drm_fourcc.h>

@@ -11,6 +11,7 @@
  * ended before and that may hold it. Where this process imports the buffer itself, references say nothing,
  * and only those are cut off that a sign speaks against.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/dbus-displays.h"
 #include "hw/qemu/holders.h"
 #include "hw/qemu/question.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/qemu/dbus-displays.h"
+#include "hw/qemu/console.h"
 
 #include <linux/sockios.h>
 #include <poll.h>

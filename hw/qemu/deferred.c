@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/qemu/deferred.h"
+#include "hw/qemu/console.h"
 
 #include "hw/qemu/gl.h"
 #include "hw/qemu/main-loop.h"

@@ -7,7 +7,7 @@
  * to the end of the last handle (drivers/gpu/drm/xe/xe_bo.c), and QEMU would wait for itself. Other drivers
  * import no VRAM.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/console.h"
 
 #include <dlfcn.h>
 #include <drm.h>

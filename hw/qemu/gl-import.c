@@ -12,6 +12,7 @@
  * it to its contexts again, so we do.
  */
 #include "hw/qemu/command-copy.h"
+#include "hw/qemu/console.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/main-loop.h"

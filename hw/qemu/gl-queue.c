@@ -11,6 +11,7 @@
  * once the guest no longer sees the memory; nothing may overtake it. It says so through a bottom half, which
  * we replace by ours.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/main-loop.h"
 

@@ -6,6 +6,7 @@
  * QEMU permits one 3D device in a machine, and it cannot be unplugged or migrated; so it is with ours.
  */
 #include "hw/qemu/gl.h"
+#include "hw/qemu/parent.h"
 
 #include "hw/display/virtio-vga.h"
 #include "hw/virtio/virtio-gpu-pci.h"

@@ -3,14 +3,19 @@
  * The type virtio-gpu-vram-device: QEMU's virtio-gpu-device with the blob commands taken over.
  */
 #include "hw/qemu/command-copy.h"
+#include "hw/qemu/console.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/later.h"
 #include "hw/qemu/lose.h"
 #include "hw/qemu/main-loop.h"
+#include "hw/qemu/migrate.h"
+#include "hw/qemu/parent.h"
+#include "hw/qemu/regions.h"
 #include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
+#include "hw/qemu/watch.h"
 
 #include "hw/boards.h"
 #include "hw/qdev-properties.h"

@@ -4,7 +4,7 @@
  * of its class methods is known from the class, the loader knows which object that lies in, and that object
  * can be asked for its other symbols.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/parent.h"
 
 #include <dlfcn.h>
 

@@ -9,6 +9,7 @@
  */
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/migrate.h"
 
 #include "qapi/error.h"
 #include "qemu/error-report.h"

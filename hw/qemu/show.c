@@ -6,6 +6,7 @@
  * surface over the CPU's view, or a converted copy where QEMU's displays do not take the format. Flipping
  * between known buffers allocates nothing.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/dbus-displays.h"
 #include "hw/qemu/deferred.h"

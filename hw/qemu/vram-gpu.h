@@ -304,27 +304,6 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
 /* After a migration: the cursor that the parent's state names, when it is a blob. */
 void vram_cursor_restore(VramGPU *vg, uint32_t scanout_id);
 
-/* --- regions.c: which memory lies behind a guest address, and when it goes away. */
-VramRegions *vram_regions_new(VramGPU *vg);
-void vram_regions_free(VramRegions *regions);
-enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
-                                                 struct vrl_piece *piece);
-
-/* Blobs that an IOMMU answered for at these addresses are revoked, and the guest is told. */
-void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
-
-/* The same for all blobs that have a byte in this VFIO device's BARs. Returns how many. */
-uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why);
-
-/* The same for those that the kernel says it has revoked (vrl_table_revoke_reported()). */
-void vram_regions_revoke_reported(VramGPU *vg, int device_fd, const char *why);
-
-/* The guest has given back these bytes of the memory (virtio-mem). */
-void vram_regions_revoke_range(VramGPU *vg, uint64_t region_id, uint64_t first, uint64_t last);
-
-/* The same for blobs whose view did not answer. */
-void vram_regions_revoke_lost(VramGPU *vg, const char *why);
-
 /* --- reading.c: from begin to end displays may read blobs whose memory the host takes away. */
 void vram_reading_begin(void);
 void vram_reading_end(void);
@@ -350,85 +329,6 @@ VramGPU *vram_gpu_of(Object *obj);
 /* --- pinned.c: while a dma-buf of ours has guest RAM pinned, QEMU gives no page of it back to the host (the
  * balloon). To be called when a blob has got or lost its memory. */
 void vram_pinned_update(VramGPU *vg);
-
-/* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
-void vram_watch_device(Object *device);
-void vram_watch_machine_resets(void);
-void vram_watch_register(void);
-
-/* --- iommu.c: which addresses of the device an IOMMU translates, and what it takes away. */
-VramIommu *vram_iommu_new(VramGPU *vg);
-void vram_iommu_free(VramIommu *iommu);
-bool vram_iommu_answers(VramIommu *iommu, hwaddr address);
-/* Looks which IOMMUs there are, and warns of one that tells nothing. */
-void vram_iommu_look(VramIommu *iommu);
-
-/* --- migrate.c: blobs travel with the guest, but for those in a passthrough device's memory. */
-const VMStateDescription *vram_migration_vmstate(void);
-/* To be called when a blob has got or lost its memory. */
-void vram_migration_update(VramGPU *vg);
-/* Drops what has arrived and is not in the table yet. */
-void vram_migration_forget(VramGPU *vg);
-
-/* --- migrate-parent.c: the parent's fields, of which its code saves and loads the first scanout only; all
- * scanouts of a VramGPU. */
-const VMStateField *vram_migration_parent_fields(const VMStateDescription *parent);
-extern const VMStateDescription vram_vmstate_scanouts;
-
-/* --- console.c: screendumps of a console that shows a dma-buf. */
-void vram_console_hook(VramGPU *vg);
-/* The device goes: its consoles stay with their displays, unused, until the next device takes them. On a
- * vCPU's thread the first call only ends all calls into the device, and the main loop makes the second. */
-void vram_console_close(VramGPU *vg);
-/* Whether this thread may call the console's displays. @dmabuf: they show a dma-buf of ours. */
-bool vram_console_callable(const QemuConsole *con, bool dmabuf);
-/* The console shows our dma-buf no more, for whoever joins; its displays have not been called yet. */
-void vram_console_forget_dmabuf(QemuConsole *con);
-/* Displays show nothing. @dmabuf: they show a dma-buf. */
-void vram_console_blank(QemuConsole *con, bool dmabuf);
-/* What the console's display does with a dma-buf. */
-typedef enum VramTaker {
-    VRAM_TAKER_NONE,      /* nothing: it shows surfaces */
-    VRAM_TAKER_IMPORTS,   /* imports it in this process */
-    VRAM_TAKER_PASSES_ON, /* hands the fd to another process (D-Bus, spice) */
-} VramTaker;
-VramTaker vram_console_taker(const QemuConsole *con);
-/* Whether all displays of the console can show a surface of this format. */
-bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
-/* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
- * dma-buf of ours. */
-bool vram_gl_is_software(void);
-/* --- gl-driver.c: whether the kernel driver behind the GL that is current here unmaps a dma-buf when the
- * exporter asks for it, and not only when its last handle is closed. False when that is not known. */
-bool vram_gl_lets_go(void);
-
-/* How many displays of the console are sent descriptors. */
-unsigned vram_console_clients(const QemuConsole *con);
-/* The displays of a console, @room of them at most; returns how many. */
-unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room);
-/* --- cut-off.c: ends the connections of displays in other processes that hang. The cut_off callback of the
- * table. */
-uint32_t vram_cut_off(void *opaque, const struct vrl_holders *holders);
-
-/* Updates that displays have been handed and not answered. */
-unsigned vram_console_outstanding(const QemuConsole *con);
-
-/* --- vfio.c: true when @mr is (a piece of) a BAR that a VFIO device maps. Fills @region but for its id and
- * name, and the place of @mr in the BAR. */
-bool vram_vfio_describe(MemoryRegion *mr, struct vrl_region *region, uint64_t *offset_in_bar, char **name);
-
-/* --- parent.c: functions of QEMU's virtio-gpu module, which exports them to nobody by name. */
-bool vram_parent_lookup(void); /* false, with a sentence on stderr, when one is missing */
-void vram_parent_response_nodata(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd, uint32_t type);
-/* The class that the device's own class extends. */
-VirtIOGPUClass *vram_parent_class(VramGPU *vg);
-/* A function of the module that @method lies in, or of a library that this module uses; NULL when there is
- * none. */
-void *vram_module_symbol(void *method, const char *name);
-
-/* --- layout.c: false, with a sentence on stderr, when QEMU's structures are not as the headers say. Looks at
- * the types whose modules are loaded. */
-bool vram_layout_check(void);
 
 /* --- pci.c, vga.c */
 void vram_pci_register(void);
