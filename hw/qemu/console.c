@@ -24,17 +24,18 @@ static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s, struct vrl_ch
     const VramKnownBuffer *shown = s->current;
     const struct vrl_framebuffer *fb = shown ? &shown->fb : &s->fb;
     VramDamage all = {0, 0, fb->width, fb->height};
+    pixman_image_t *still = s->still_image;
     DisplaySurface *surface;
 
-    if (s->still_image) {
-        all.width = (uint32_t)pixman_image_get_width(s->still_image);
-        all.height = (uint32_t)pixman_image_get_height(s->still_image);
+    if (still) {
+        all.width = (uint32_t)pixman_image_get_width(still);
+        all.height = (uint32_t)pixman_image_get_height(still);
     }
     surface = vram_surface_new(vg, all.width, all.height, "a screendump's surface", charge);
     if (!surface)
         return NULL;
-    if (s->still_image) {
-        pixman_image_composite(PIXMAN_OP_SRC, s->still_image, NULL, surface->image, 0, 0, 0, 0, 0, 0,
+    if (still) {
+        pixman_image_composite(PIXMAN_OP_SRC, still, NULL, surface->image, 0, 0, 0, 0, 0, 0,
                                (uint16_t)all.width, (uint16_t)all.height);
         return surface;
     }

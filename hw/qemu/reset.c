@@ -47,6 +47,7 @@ static void drop_fenced(VirtIOGPU *g)
     struct virtio_gpu_ctrl_command *cmd;
 
     while ((cmd = QTAILQ_FIRST(&g->fenceq))) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what has been freed is not the first any more */
         QTAILQ_REMOVE(&g->fenceq, cmd, next);
         g->inflight--;
         virtqueue_detach_element(cmd->vq, &cmd->elem, 0);

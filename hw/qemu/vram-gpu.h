@@ -145,28 +145,28 @@ typedef struct VramGPU {
     VramStalled *stalled;
     MemoryRegion copy;  /* of the command that is being carried out, see command-copy.h */
     int64_t slice_end;  /* of the work in this turn of the main loop, see slice.h */
-    bool long_list;     /* a list of addresses was translated in it that may take longer than it */
     QEMUBH *copying_bh; /* goes on with it in the next one */
     VramLater *ctrl_later, *cursor_later, *copying_later;
     uint32_t copying_first; /* scanout whose turn it is */
-    bool slow_displays;     /* one has taken long to take a surface's memory: it is offered none any more */
-    bool pins_ram;          /* QEMU has been told that guest RAM must not be discarded */
+    bool long_list;     /* a list of addresses was translated in this slice that may take longer than it */
+    bool slow_displays; /* one has taken long to take a surface's memory: it is offered none any more */
+    bool pins_ram;      /* QEMU has been told that guest RAM must not be discarded */
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
     QEMUTimer *flush_timer; /* bounds how long a consumer may hold a flush's answer */
     /* carried out; answered when a consumer has let go */
     QTAILQ_HEAD(held_commands, virtio_gpu_ctrl_command) held;
     uint32_t held_count;
-    uint32_t held_for_flip;                    /* the last so many of these wait for the pending flip */
-    VramWait wait;                             /* of the command that process_cmd has left unanswered */
+    uint32_t held_for_flip; /* the last so many of these wait for the pending flip */
+    VramWait wait;          /* of the command that process_cmd has left unanswered */
+    bool stopped;           /* the VM has run and stands still: nothing is held */
+    bool unpaced;  /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
+    bool read_due; /* a display that reads later has not read what was flushed */
     struct virtio_gpu_ctrl_command *suspended; /* to be run again, and none before it; NULL: none */
     GBytes *suspended_copy;                    /* its words */
-    bool stopped;                              /* the VM has run and stands still: nothing is held */
     VMChangeStateEntry *run_handler;
-    bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
     int64_t held_since;    /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
     QEMUTimer *read_timer; /* of displays that read later */
     int64_t last_read;     /* ms, QEMU_CLOCK_REALTIME */
-    bool read_due;         /* one of them has not read what was flushed */
     Error *migration_blocker;
     GPtrArray *arrivals;            /* blobs of an incoming migration that are not in the table yet */
     VramScanout *arriving_scanouts; /* and what was bound to the scanouts */
