@@ -20,6 +20,15 @@ VirtIOGPUClass *vram_parent_class(VramGPU *vg)
     return VIRTIO_GPU_CLASS(object_class_get_parent(object_get_class(OBJECT(vg))));
 }
 
+bool vram_have_type(const char *type)
+{
+    Error *err = NULL;
+
+    if (module_load_qom(type, &err) < 0)
+        error_free(err);
+    return object_class_by_name(type) != NULL;
+}
+
 void *vram_module_symbol(void *method, const char *name)
 {
     Dl_info info;
