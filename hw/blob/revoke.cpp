@@ -113,6 +113,7 @@ void BlobTable::cut_off(const vrl_holders &holders) noexcept
 
 /// @p lost: dma-bufs that lingered in the same memory; closed when this returns.
 template <class Affected>
+// NOLINTNEXTLINE(performance-unnecessary-value-param): taken, so that they are closed
 uint32_t BlobTable::revoke_where(Affected affected, DmaBufs lost, const char *why) noexcept
 {
     uint32_t revoked = 0;

@@ -5,6 +5,7 @@
  * A guest flips round between a few framebuffers. A display that imports keeps its texture with the
  * QemuDmaBuf, so the same framebuffer must come as the same QemuDmaBuf again.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/main-loop.h"
 

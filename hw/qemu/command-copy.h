@@ -3,12 +3,12 @@
  * The copy of a command: what the guest can change is read once.
  *
  * A command's readable part is copied out of guest memory, whole and once, before anybody looks at it. From
- * then on the element's out_sg names the copy, for our handlers, the parent's and virglrenderer's alike. Guest
- * memory is read here and nowhere else.
+ * then on the element's out_sg names the copy, for our handlers, the parent's and virglrenderer's alike.
+ * Guest memory is read here and nowhere else.
  *
  * QEMU unmaps what an element names when the element is returned (hw/virtio/virtio.c, virtqueue_unmap_sg()),
- * and finds memory by its address. Therefore the copy lies in a RAM region of the device's own, which is in no
- * address space; each element that names it holds a reference to it.
+ * and finds memory by its address. Therefore the copy lies in a RAM region of the device's own, which is in
+ * no address space; each element that names it holds a reference to it.
  *
  * One copy exists at a time: only the command that is being carried out needs its body. A longer command is
  * cut, so that its end does not exist for anybody.

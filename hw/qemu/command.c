@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Decodes control commands (virtio 1.3, 5.7.6) and carries out those that concern blobs; the rest is the
- * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated. What
- * is read is the copy of the command (command-copy.h), which the guest cannot change any more.
+ * parent's. Everything here comes from the guest: lengths are checked before anything is read or allocated.
+ * What is read is the copy of the command (command-copy.h), which the guest cannot change any more.
  */
 #include "hw/qemu/gl.h"
+#include "hw/qemu/migrate.h"
+#include "hw/qemu/parent.h"
 #include "hw/qemu/trace.h"
 
 #include "hw/virtio/virtio-gpu-bswap.h"

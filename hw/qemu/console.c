@@ -7,6 +7,7 @@
  * screendump would fail ("no surface"). While one waits, the console is lent a surface with the frame in it,
  * copied through the CPU's view; nothing is read or copied otherwise.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/main-loop.h"
 #include "hw/qemu/surface.h"
@@ -23,17 +24,18 @@ static DisplaySurface *frame_of(VramGPU *vg, const VramScanout *s, struct vrl_ch
     const VramKnownBuffer *shown = s->current;
     const struct vrl_framebuffer *fb = shown ? &shown->fb : &s->fb;
     VramDamage all = {0, 0, fb->width, fb->height};
+    pixman_image_t *still = s->still_image;
     DisplaySurface *surface;
 
-    if (s->still_image) {
-        all.width = (uint32_t)pixman_image_get_width(s->still_image);
-        all.height = (uint32_t)pixman_image_get_height(s->still_image);
+    if (still) {
+        all.width = (uint32_t)pixman_image_get_width(still);
+        all.height = (uint32_t)pixman_image_get_height(still);
     }
     surface = vram_surface_new(vg, all.width, all.height, "a screendump's surface", charge);
     if (!surface)
         return NULL;
-    if (s->still_image) {
-        pixman_image_composite(PIXMAN_OP_SRC, s->still_image, NULL, surface->image, 0, 0, 0, 0, 0, 0,
+    if (still) {
+        pixman_image_composite(PIXMAN_OP_SRC, still, NULL, surface->image, 0, 0, 0, 0, 0, 0,
                                (uint16_t)all.width, (uint16_t)all.height);
         return surface;
     }
@@ -152,7 +154,8 @@ void vram_console_hook(VramGPU *vg)
          */
         base->renderer_blocked += base->scanout[i].con->gl_block > 0;
     }
-    /* For the first listener without a console QEMU makes a surface that it keeps: not while a guest looks for room. */
+    /* For the first listener without a console QEMU makes a surface that it keeps: not while a guest looks
+     * for room. */
     (void)vram_console_clients(base->scanout[0].con);
 }
 
@@ -196,7 +199,8 @@ unsigned vram_console_clients(const QemuConsole *con)
     unsigned count = vram_console_listeners(con, found, MAX_LOOKED_AT), clients = 0;
 
     for (unsigned i = 0; i < count; i++)
-        clients += !strcmp(found[i]->ops->dpy_name, "dbus-gl") || !strcmp(found[i]->ops->dpy_name, "spice-egl");
+        clients +=
+            !strcmp(found[i]->ops->dpy_name, "dbus-gl") || !strcmp(found[i]->ops->dpy_name, "spice-egl");
     return clients;
 }
 

@@ -3,12 +3,13 @@
  * The cursor: its queue, and a blob of 64x64 pixels, in VRAM or anywhere, that the CPU reads once for each
  * UPDATE_CURSOR. QEMU hands it to every display, with the hot spot.
  *
- * QEMU's own virtio-gpu takes cursor commands for as long as there are any. Here they have a slice of time, as the
- * control queue's have (slice.h).
+ * QEMU's own virtio-gpu takes cursor commands for as long as there are any. Here they have a slice of time,
+ * as the control queue's have (slice.h).
  */
 #include "hw/qemu/command-copy.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/later.h"
+#include "hw/qemu/parent.h"
 #include "hw/qemu/slice.h"
 
 #include <drm_fourcc.h>
@@ -51,7 +52,8 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
 }
 
 /* What the parent keeps of it is what its migration saves. */
-static void update_cursor(VramGPU *vg, struct virtio_gpu_scanout *s, const struct virtio_gpu_update_cursor *words)
+static void update_cursor(VramGPU *vg, struct virtio_gpu_scanout *s,
+                          const struct virtio_gpu_update_cursor *words)
 {
     if (!s->current_cursor)
         s->current_cursor = cursor_alloc(CURSOR_SIZE, CURSOR_SIZE);
@@ -69,7 +71,8 @@ static void carry_out(VramGPU *vg, const struct virtio_gpu_update_cursor *words)
     struct virtio_gpu_scanout *s;
 
     if (words->pos.scanout_id >= base->conf.max_outputs) {
-        vram_log_guest(vg, "a cursor on scanout %u, there are %u", words->pos.scanout_id, base->conf.max_outputs);
+        vram_log_guest(vg, "a cursor on scanout %u, there are %u", words->pos.scanout_id,
+                       base->conf.max_outputs);
         return;
     }
     s = &base->scanout[words->pos.scanout_id];
@@ -102,8 +105,8 @@ void vram_handle_cursor(VramGPU *vg)
             virtio_gpu_bswap_32(&words, sizeof(words));
             carry_out(vg, &words);
         } else {
-            vram_log_guest(vg, "a cursor command of %zu bytes, it needs %zu", iov_size(elem->out_sg, elem->out_num),
-                           sizeof(words));
+            vram_log_guest(vg, "a cursor command of %zu bytes, it needs %zu",
+                           iov_size(elem->out_sg, elem->out_num), sizeof(words));
         }
         vram_copy_drop(vg, elem);
         virtqueue_push(vq, elem, 0);

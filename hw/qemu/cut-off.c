@@ -6,11 +6,12 @@
  *
  * Who hangs, from the surest sign to the weakest: whose process has a descriptor of the buffer, or has bytes
  * that it has not read (SIOCOUTQ); of the others, who does not answer a question in time, which it would have
- * to take up after the word to let go (question.h). Where the references are certain and none of that tells, as
- * with an import that somebody forgot, all are cut off, unless a process lives on whose connection was ended before
- * and that may hold it. Where this process imports the buffer itself, references
- * say nothing, and only those are cut off that a sign speaks against.
+ * to take up after the word to let go (question.h). Where the references are certain and none of that tells,
+ * as with an import that somebody forgot, all are cut off, unless a process lives on whose connection was
+ * ended before and that may hold it. Where this process imports the buffer itself, references say nothing,
+ * and only those are cut off that a sign speaks against.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/dbus-displays.h"
 #include "hw/qemu/holders.h"
 #include "hw/qemu/question.h"
@@ -66,7 +67,8 @@ static void look_at_descriptors(Consumer *consumers, unsigned count, const struc
 }
 
 /* True when a sign speaks against one of them. */
-static bool find_guilty(const VramGPU *vg, Consumer *consumers, unsigned count, const struct vrl_holders *holders)
+static bool find_guilty(const VramGPU *vg, Consumer *consumers, unsigned count,
+                        const struct vrl_holders *holders)
 {
     if (holders->certain) {
         look_at_descriptors(consumers, count, holders);
@@ -120,8 +122,8 @@ static bool is_an_old_one(VramGPU *vg, const Consumer *consumers, unsigned count
     suspect = vram_dbus_suspect(displays, count);
     if (!suspect)
         return false;
-    sentence = g_strdup_printf("process %d, which was cut off before, lives and may hold it: no display is cut off",
-                               (int)suspect);
+    sentence = g_strdup_printf(
+        "process %d, which was cut off before, lives and may hold it: no display is cut off", (int)suspect);
     vrl_table_log(vg->table, VRL_LOG_HOST, sentence);
     return true;
 }

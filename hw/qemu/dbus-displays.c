@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/qemu/dbus-displays.h"
+#include "hw/qemu/console.h"
 
 #include <linux/sockios.h>
 #include <poll.h>
@@ -74,9 +75,8 @@ static GDBusConnection *connection_of(DisplayChangeListener *dcl)
 static int socket_of(GDBusConnection *connection)
 {
     GIOStream *stream = g_dbus_connection_get_stream(connection);
-    GSocket *socket = G_IS_SOCKET_CONNECTION(stream)
-                          ? g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream))
-                          : NULL;
+    GSocket *socket =
+        G_IS_SOCKET_CONNECTION(stream) ? g_socket_connection_get_socket(G_SOCKET_CONNECTION(stream)) : NULL;
 
     return socket ? g_socket_get_fd(socket) : -1;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/qemu/deferred.h"
+#include "hw/qemu/console.h"
 
 #include "hw/qemu/gl.h"
 #include "hw/qemu/main-loop.h"
@@ -11,11 +12,11 @@ typedef struct DeferredDmabuf {
 
 struct VramDeferred {
     bool scheduled;
-    bool end;                                /* the device is unplugged */
-    bool blank[VIRTIO_GPU_MAX_SCANOUTS];     /* the console shows a surface that is to go */
-    bool blank_gl[VIRTIO_GPU_MAX_SCANOUTS];  /* or a dma-buf */
-    GArray *dmabufs;                         /* DeferredDmabuf */
-    GPtrArray *regions;                      /* MemoryRegion *, a reference each */
+    bool end;                               /* the device is unplugged */
+    bool blank[VIRTIO_GPU_MAX_SCANOUTS];    /* the console shows a surface that is to go */
+    bool blank_gl[VIRTIO_GPU_MAX_SCANOUTS]; /* or a dma-buf */
+    GArray *dmabufs;                        /* DeferredDmabuf */
+    GPtrArray *regions;                     /* MemoryRegion *, a reference each */
 };
 
 static void release_region(gpointer mr)

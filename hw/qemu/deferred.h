@@ -2,11 +2,11 @@
  *
  * What another thread leaves to the main loop.
  *
- * Memory, or the device itself, may be taken away on a vCPU's thread. There, nothing waits for the main loop: the
- * big lock would have to be dropped inside of a callback of QEMU's, and another vCPU could unplug the device
- * meanwhile. Displays in other processes are told on the spot. Displays of this process belong to the main loop;
- * what they still show stays readable until the main loop has told them: views by the heart (vrl_table_reap()),
- * memory regions by a reference.
+ * Memory, or the device itself, may be taken away on a vCPU's thread. There, nothing waits for the main loop:
+ * the big lock would have to be dropped inside of a callback of QEMU's, and another vCPU could unplug the
+ * device meanwhile. Displays in other processes are told on the spot. Displays of this process belong to the
+ * main loop; what they still show stays readable until the main loop has told them: views by the heart
+ * (vrl_table_reap()), memory regions by a reference.
  *
  * The main loop does what was left to it before anything else with the device: before its next command.
  *

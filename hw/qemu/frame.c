@@ -83,8 +83,9 @@ static bool has_room(pixman_image_t *to, const VramDamage *part)
 static bool convert_band(VramGPU *vg, uint32_t id, const struct vrl_framebuffer *fb, pixman_image_t *to,
                          const VramDamage *band)
 {
-    return vrl_table_convert(vg->table, id, fb, pixman_image_get_data(to), (uint32_t)pixman_image_get_stride(to),
-                             band->x, band->y, band->width, band->height);
+    return vrl_table_convert(vg->table, id, fb, pixman_image_get_data(to),
+                             (uint32_t)pixman_image_get_stride(to), band->x, band->y, band->width,
+                             band->height);
 }
 
 /* One band of rows into the same place of @to. */

@@ -3,10 +3,11 @@
  * What the kernel driver behind the GL of this process does when an exporter takes memory back.
  *
  * The exporter asks importers to unmap (move_notify), and waits. virtio-gpu and amdgpu unmap then (Linux:
- * drivers/gpu/drm/virtio/virtgpu_prime.c, drivers/gpu/drm/ttm/ttm_bo_util.c). xe leaves it to the next use or to the
- * end of the last handle (drivers/gpu/drm/xe/xe_bo.c), and QEMU would wait for itself. Other drivers import no VRAM.
+ * drivers/gpu/drm/virtio/virtgpu_prime.c, drivers/gpu/drm/ttm/ttm_bo_util.c). xe leaves it to the next use or
+ * to the end of the last handle (drivers/gpu/drm/xe/xe_bo.c), and QEMU would wait for itself. Other drivers
+ * import no VRAM.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/console.h"
 
 #include <dlfcn.h>
 #include <drm.h>
@@ -47,8 +48,10 @@ static const char *device_file(void)
     *(void **)&query_device = get_proc_address("eglQueryDeviceStringEXT");
     if (!query_display || !query_device || !query_display(display, DEVICE, &device) || !device)
         return NULL;
+    /* NOLINTBEGIN(performance-no-int-to-ptr): EGL tells handles as numbers */
     file = query_device((void *)device, DRM_RENDER_NODE_FILE);
     return file ? file : query_device((void *)device, DRM_DEVICE_FILE);
+    /* NOLINTEND(performance-no-int-to-ptr) */
 }
 
 static bool driver_name(const char *file, char *name, size_t size)

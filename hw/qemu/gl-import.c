@@ -12,6 +12,7 @@
  * it to its contexts again, so we do.
  */
 #include "hw/qemu/command-copy.h"
+#include "hw/qemu/console.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/main-loop.h"
@@ -39,7 +40,7 @@ typedef struct GLBlob {
     bool imported;
     bool release_pending;
     struct vrl_charge *charge; /* for its descriptor */
-    GArray *contexts; /* uint32_t; NULL: none */
+    GArray *contexts;          /* uint32_t; NULL: none */
 } GLBlob;
 
 struct VramGLBlobs {
@@ -146,8 +147,10 @@ void vram_gl_import(VramGPU *vg, uint32_t id)
     if (!vg->gl || !vrl_table_dmabuf(vg->table, id, &whole, &fd))
         return;
     vram_virgl()->force_context_0();
-    if (vram_checks_imports(vg) && vrl_table_in_vfio(vg->table, id) && !vram_gl_is_software() && !vram_gl_lets_go()) {
-        refused(vg, id, "the GPU's driver would keep VRAM that the guest takes away, and QEMU would wait for itself");
+    if (vram_checks_imports(vg) && vrl_table_in_vfio(vg->table, id) && !vram_gl_is_software() &&
+        !vram_gl_lets_go()) {
+        refused(vg, id,
+                "the GPU's driver would keep VRAM that the guest takes away, and QEMU would wait for itself");
         return;
     }
     if (vram_checks_imports(vg) && vram_gl_is_software()) {
@@ -216,8 +219,8 @@ void vram_gl_release(VramGPU *vg, uint32_t id)
     vram_defer(vg);
 }
 
-/* The contexts are gone in any case. What virglrenderer still has on another thread's account stays until it is
- * released. */
+/* The contexts are gone in any case. What virglrenderer still has on another thread's account stays until it
+ * is released. */
 static gboolean is_released(gpointer id, gpointer opaque, gpointer unused)
 {
     GLBlob *blob = opaque;

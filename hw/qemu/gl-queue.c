@@ -11,6 +11,7 @@
  * once the guest no longer sees the memory; nothing may overtake it. It says so through a bottom half, which
  * we replace by ours.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/main-loop.h"
 
@@ -31,8 +32,8 @@ static void drop_module_state(VirtIOGPUGL *gl)
     g_clear_pointer(&gl->cmdq_resume_bh, qemu_bh_delete);
 }
 
-/* QEMU's module answers commands here and frees them afterwards: what an answer writes must not come back as a reset of
- * the device, which would free them first. */
+/* QEMU's module answers commands here and frees them afterwards: what an answer writes must not come back as
+ * a reset of the device, which would free them first. */
 void vram_gl_poll(VramGPU *vg)
 {
     MemReentrancyGuard *guard;

@@ -6,12 +6,11 @@
  * QEMU permits one 3D device in a machine, and it cannot be unplugged or migrated; so it is with ours.
  */
 #include "hw/qemu/gl.h"
+#include "hw/qemu/parent.h"
 
 #include "hw/display/virtio-vga.h"
 #include "hw/virtio/virtio-gpu-pci.h"
-#include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qemu/module.h"
 
 static VramVirglCalls calls;
 
@@ -97,15 +96,6 @@ static void wrapper_class_init(ObjectClass *klass, VRAMLINK_CLASS_DATA *data)
     vram_add_show_mapped_property(klass);
 }
 
-static bool have_type(const char *type)
-{
-    Error *err = NULL;
-
-    if (module_load_qom(type, &err) < 0)
-        error_free(err);
-    return object_class_by_name(type) != NULL;
-}
-
 bool vram_gl_register(void)
 {
     static VRAMLINK_INTERFACE interfaces[] = {{TYPE_VRAM_ANY_GPU}, {}};
@@ -132,7 +122,7 @@ bool vram_gl_register(void)
         .class_init = wrapper_class_init,
     };
 
-    if (!have_type(TYPE_VIRTIO_GPU_GL)) {
+    if (!vram_have_type(TYPE_VIRTIO_GPU_GL)) {
         info_report("vramlink: QEMU's virtio-gpu-gl module is not installed: no " TYPE_VRAM_GPU_GL_PCI);
         return true;
     }
@@ -142,7 +132,7 @@ bool vram_gl_register(void)
         return true;
     type_register_static(&device);
     virtio_pci_types_register(&pci);
-    if (have_type("virtio-vga-base")) /* its absence has been told (vga.c) */
+    if (vram_have_type("virtio-vga-base")) /* its absence has been told (vga.c) */
         virtio_pci_types_register(&vga);
     return true;
 }

@@ -3,14 +3,19 @@
  * The type virtio-gpu-vram-device: QEMU's virtio-gpu-device with the blob commands taken over.
  */
 #include "hw/qemu/command-copy.h"
+#include "hw/qemu/console.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/later.h"
 #include "hw/qemu/lose.h"
 #include "hw/qemu/main-loop.h"
+#include "hw/qemu/migrate.h"
+#include "hw/qemu/parent.h"
+#include "hw/qemu/regions.h"
 #include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
+#include "hw/qemu/watch.h"
 
 #include "hw/boards.h"
 #include "hw/qdev-properties.h"
@@ -138,7 +143,8 @@ static bool is_3d(VramGPU *vg)
 
 static bool make_table(VramGPU *vg, Error **errp)
 {
-    const struct vrl_limits limits = {.let_go_ms = vg->let_go_ms, .max_bytes_pinned = current_machine->maxram_size};
+    const struct vrl_limits limits = {.let_go_ms = vg->let_go_ms,
+                                      .max_bytes_pinned = current_machine->maxram_size};
 
     if (vg->let_go_ms < 1 || vg->let_go_ms > MAX_LET_GO_MS) {
         error_setg(errp, "vramlink: let-go-ms is %u; it must be from 1 to %d", vg->let_go_ms, MAX_LET_GO_MS);
@@ -190,9 +196,10 @@ static void look_around(VramGPU *vg)
     if (vram_is_gone(vg))
         return;
     if (!vrl_can_count_references())
-        vrl_table_warn(vg->table,
-                       "/proc/self/fdinfo cannot be read (AppArmor?): who holds a buffer is not known, displays are "
-                       "asked instead when memory goes away");
+        vrl_table_warn(
+            vg->table,
+            "/proc/self/fdinfo cannot be read (AppArmor?): who holds a buffer is not known, displays are "
+            "asked instead when memory goes away");
     vram_iommu_look(vg->iommu);
 }
 
@@ -243,7 +250,8 @@ static void realize(DeviceState *dev, Error **errp)
     start(vg);
 }
 
-/* On a vCPU's thread displays of this process are left to the main loop, and with them the consoles and the table. */
+/* On a vCPU's thread displays of this process are left to the main loop, and with them the consoles and the
+ * table. */
 static void end_displays(VramGPU *vg)
 {
     if (vram_on_main_loop()) {

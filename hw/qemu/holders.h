@@ -19,8 +19,8 @@
 /* Files of the process that are one of these inodes and dma-bufs; of this process those beyond one of each.
  */
 unsigned vram_holders_count(pid_t pid, const uint64_t *inodes, size_t nr_inodes, int64_t end);
-/* When a look that begins now is to end; g_get_monotonic_time(). A process can have more descriptors than there is
- * time for: what has not been looked at is not counted. */
+/* When a look that begins now is to end; g_get_monotonic_time(). A process can have more descriptors than
+ * there is time for: what has not been looked at is not counted. */
 int64_t vram_holders_deadline(void);
 
 /* A clause for the log, such as "process 12 (weston) has 1 descriptor"; "no process that can be seen has a

@@ -6,7 +6,8 @@
  * the mapping away or changes it, the blobs that it answered for are revoked; a listener on the device's own
  * address space finds the IOMMU regions to be told by.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/regions.h"
+#include "hw/qemu/revoke.h"
 
 #include "exec/address-spaces.h"
 #include "exec/memory-internal.h"
@@ -38,7 +39,7 @@ static void unmapped(IOMMUNotifier *notifier, IOMMUTLBEntry *entry)
     Stretch *stretch = container_of(notifier, Stretch, notifier);
     hwaddr first = entry->iova + stretch->to_device;
 
-    vram_regions_revoke_addresses(stretch->iommu->vg, first, first + entry->addr_mask);
+    vram_revoke_addresses(stretch->iommu->vg, first, first + entry->addr_mask);
 }
 
 /* QEMU's amd-iommu takes notifiers of unmaps and calls none (QEMU: hw/i386/amd_iommu.c). */
@@ -49,10 +50,10 @@ static bool never_tells(MemoryRegion *mr)
 
 static void warn(VramGPU *vg, const char *why)
 {
-    g_autofree char *sentence =
-        g_strdup_printf("the guest's IOMMU does not tell of its unmaps (%s): a buffer keeps its memory until the "
-                        "guest detaches it",
-                        why);
+    g_autofree char *sentence = g_strdup_printf(
+        "the guest's IOMMU does not tell of its unmaps (%s): a buffer keeps its memory until the "
+        "guest detaches it",
+        why);
 
     vrl_table_warn(vg->table, sentence);
 }
@@ -73,7 +74,8 @@ static void look_behind_bus(VramGPU *vg)
     if (!pdev)
         return;
     RCU_READ_LOCK_GUARD();
-    flatview_for_each_range(address_space_to_flatview(pci_device_iommu_address_space(pdev)), warn_if_silent, vg);
+    flatview_for_each_range(address_space_to_flatview(pci_device_iommu_address_space(pdev)), warn_if_silent,
+                            vg);
 }
 
 static void region_add(MemoryListener *listener, MemoryRegionSection *section)
@@ -113,7 +115,7 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
             continue;
         if (stretch->notified)
             memory_region_unregister_iommu_notifier(stretch->mr, &stretch->notifier);
-        vram_regions_revoke_addresses(iommu->vg, stretch->first, stretch->last);
+        vram_revoke_addresses(iommu->vg, stretch->first, stretch->last);
         QLIST_REMOVE(stretch, next);
         g_free(stretch);
         return;

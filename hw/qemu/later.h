@@ -2,8 +2,8 @@
  *
  * Later: work of the device that goes on when its slice is over (slice.h).
  *
- * Whatever else is ready on the main loop comes first, so that a monitor command, which takes several turns, does not
- * wait for a slice in each. But the rest waits VRAM_LATER_MS at most, however busy the main loop is.
+ * Whatever else is ready on the main loop comes first, so that a monitor command, which takes several turns,
+ * does not wait for a slice in each. But the rest waits VRAM_LATER_MS at most, however busy the main loop is.
  *
  * Thread: main loop.
  */

@@ -4,7 +4,7 @@
  * so the structures in the headers can be held against those of the running program. A build that
  * passes the guard's stamp but was configured otherwise (an option that adds a member) is found here.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/parent.h"
 
 #include "hw/qdev-properties.h"
 #include "hw/vfio/pci.h"

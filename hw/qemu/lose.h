@@ -3,16 +3,16 @@
  * A VFIO device is about to lose its memory: all blobs in it, of all our devices, are revoked now.
  *
  * Thread: any that holds the big lock. It stays held: between the revocation and what QEMU does next to the
- * device nobody else can unplug it, or make another blob in it. Displays of this process are left to the main loop
- * (deferred.h).
+ * device nobody else can unplug it, or make another blob in it. Displays of this process are left to the main
+ * loop (deferred.h).
  */
 #ifndef VRAMLINK_QEMU_LOSE_H
 #define VRAMLINK_QEMU_LOSE_H
 
 #include "hw/qemu/vram-gpu.h"
 
-/* @device_fd: the device's VFIO descriptor. Returns when no blob lies in it any more, let-go-ms at most for each of
- * our devices. */
+/* @device_fd: the device's VFIO descriptor. Returns when no blob lies in it any more, let-go-ms at most for
+ * each of our devices. */
 void vram_lose(int device_fd, const char *why);
 
 /* All blobs whose memory did not answer when they were read. */

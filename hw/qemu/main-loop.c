@@ -6,7 +6,8 @@
 #include "block/aio.h"
 #include "qemu/main-loop.h"
 
-/* QEMU runs its main loop in the first thread of the process (QEMU: system/main.c; only Cocoa changes that). */
+/* QEMU runs its main loop in the first thread of the process (QEMU: system/main.c; only Cocoa changes
+ * that). */
 bool vram_on_main_loop(void)
 {
     return gettid() == getpid();
@@ -19,8 +20,7 @@ MemReentrancyGuard *vram_guard(VramGPU *vg)
 
 QEMUBH *vram_bh_new(VramGPU *vg, QEMUBHFunc *function, bool guarded)
 {
-    return aio_bh_new_guarded(iohandler_get_aio_context(), function, vg,
-                              guarded ? vram_guard(vg) : NULL);
+    return aio_bh_new_guarded(iohandler_get_aio_context(), function, vg, guarded ? vram_guard(vg) : NULL);
 }
 
 void vram_bh_once(QEMUBHFunc *function, void *opaque)
@@ -47,7 +47,8 @@ void vram_bh_once_for(VramGPU *vg, void (*function)(VramGPU *vg))
 {
     Once *once = g_new(Once, 1);
 
-    *once = (Once){.vg = vg, .whole = OBJECT(vg)->parent ? OBJECT(vg)->parent : OBJECT(vg), .function = function};
+    *once =
+        (Once){.vg = vg, .whole = OBJECT(vg)->parent ? OBJECT(vg)->parent : OBJECT(vg), .function = function};
     object_ref(once->whole);
     vram_bh_once(call_once, once);
 }

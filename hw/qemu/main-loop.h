@@ -18,8 +18,9 @@
 /* Whether this thread is the main loop's. */
 bool vram_on_main_loop(void);
 
-/* The guard of the function around the device, whose regions the guest accesses: while it is engaged, what the device
- * writes (an answer, an interrupt) does not come back to it as an access (QEMU: MemReentrancyGuard). */
+/* The guard of the function around the device, whose regions the guest accesses: while it is engaged, what
+ * the device writes (an answer, an interrupt) does not come back to it as an access (QEMU:
+ * MemReentrancyGuard). */
 MemReentrancyGuard *vram_guard(VramGPU *vg);
 
 /* A bottom half of the device; @guarded: by vram_guard(). */
@@ -28,8 +29,8 @@ QEMUBH *vram_bh_new(VramGPU *vg, QEMUBHFunc *function, bool guarded);
 /* Calls @function once, soon. */
 void vram_bh_once(QEMUBHFunc *function, void *opaque);
 
-/* The same with the device, whose memory is there until then, also when it is unplugged. That memory is a part of the
- * function around it, so it is that object which is referenced. */
+/* The same with the device, whose memory is there until then, also when it is unplugged. That memory is a
+ * part of the function around it, so it is that object which is referenced. */
 void vram_bh_once_for(VramGPU *vg, void (*function)(VramGPU *vg));
 
 #endif

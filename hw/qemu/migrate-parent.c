@@ -8,7 +8,7 @@
  * resources: beside a 2D resource one of ten migrations wrote one thing and read another. So the parent is
  * made to save and load its first scanout only, and all of them travel once more in our own part.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/migrate.h"
 
 #include "migration/vmstate.h"
 

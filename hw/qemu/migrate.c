@@ -7,7 +7,7 @@
  * memory cannot travel: while there is such a blob a blocker names the reason, and it goes when the blob
  * goes.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/migrate.h"
 
 #include "migration/blocker.h"
 #include "migration/qemu-file-types.h"

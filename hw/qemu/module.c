@@ -3,7 +3,9 @@
  * qemu-vramlink-device.so's one entry: called by the guard from qemu_plugin_install(), before QEMU looks at
  * -device. Registers the device types, or says why not.
  */
+#include "hw/qemu/parent.h"
 #include "hw/qemu/trace.h"
+#include "hw/qemu/watch.h"
 
 #include "qemu/error-report.h"
 

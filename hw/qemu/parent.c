@@ -4,7 +4,7 @@
  * of its class methods is known from the class, the loader knows which object that lies in, and that object
  * can be asked for its other symbols.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/parent.h"
 
 #include <dlfcn.h>
 
@@ -18,6 +18,15 @@ static void (*response_nodata)(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd
 VirtIOGPUClass *vram_parent_class(VramGPU *vg)
 {
     return VIRTIO_GPU_CLASS(object_class_get_parent(object_get_class(OBJECT(vg))));
+}
+
+bool vram_have_type(const char *type)
+{
+    Error *err = NULL;
+
+    if (module_load_qom(type, &err) < 0)
+        error_free(err);
+    return object_class_by_name(type) != NULL;
 }
 
 void *vram_module_symbol(void *method, const char *name)

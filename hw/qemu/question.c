@@ -9,7 +9,8 @@ typedef struct Asked {
     bool answered;
 } Asked;
 
-/* Filters run in GDBus's thread, and may do so for a moment after they have been removed: each holds a reference. */
+/* Filters run in GDBus's thread, and may do so for a moment after they have been removed: each holds a
+ * reference. */
 struct VramQuestion {
     gatomicrefcount references;
     GMutex mutex;

@@ -3,8 +3,8 @@
  * A question to displays on D-Bus: something harmless, which a client answers where it takes calls, one after
  * another. Who has answered has taken up everything that it was sent before.
  *
- * The answers are seen by GDBus's own thread, and waited for with a condition: no main loop runs here, and the big
- * lock stays held, so nothing else happens in QEMU meanwhile.
+ * The answers are seen by GDBus's own thread, and waited for with a condition: no main loop runs here, and
+ * the big lock stays held, so nothing else happens in QEMU meanwhile.
  *
  * Thread: any that holds the big lock.
  */

@@ -9,14 +9,15 @@
  * keeps a frame for longer than FLUSH_TIMEOUT_MS loses its hold on the guest's pace: flushes are answered and
  * flips are shown without it, until it lets go of a frame in time again.
  *
- * Commands are carried out for a slice of time (slice.h); what the guest adds meanwhile waits for the main loop's
- * next turn.
+ * Commands are carried out for a slice of time (slice.h); what the guest adds meanwhile waits for the main
+ * loop's next turn.
  */
 #include "hw/qemu/command-copy.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/later.h"
+#include "hw/qemu/parent.h"
 #include "hw/qemu/slice.h"
 #include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
@@ -139,8 +140,9 @@ void vram_flush_timeout(void *opaque)
     vram_readers_forget(vg);
     vg->unpaced = VIRTIO_GPU_BASE(vg)->renderer_blocked;
     vrl_table_log(vg->table, VRL_LOG_HOST,
-                  displays ? "a display consumer has kept a frame for 500 ms: the guest no longer waits for it"
-                           : "a frame has not been copied in 500 ms: the guest no longer waits for it");
+                  displays
+                      ? "a display consumer has kept a frame for 500 ms: the guest no longer waits for it"
+                      : "a frame has not been copied in 500 ms: the guest no longer waits for it");
     if (vg->unpaced)
         vram_stalled_watch(vg);
     next_frame(vg);

@@ -14,6 +14,7 @@
  *
  * Thread: main loop.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/deferred.h"
 
 /* 60 frames a second are read as they come. */

@@ -9,8 +9,11 @@
  * of a region in the same transaction that takes it away or moves it, while its fd and its host pointer are
  * still good. Parts of RAM that the guest gives back (virtio-mem) are revoked before QEMU discards them.
  */
+#include "hw/qemu/regions.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/main-loop.h"
+#include "hw/qemu/revoke.h"
+#include "hw/qemu/watch.h"
 
 #include "exec/address-spaces.h"
 #include "exec/memory-internal.h"
@@ -134,8 +137,7 @@ static void discarded(RamDiscardListener *listener, MemoryRegionSection *section
     const Memory *memory = container_of(listener, Memory, discard_listener);
     const uint64_t first = memory->offset + section->offset_within_region;
 
-    vram_regions_revoke_range(memory->regions->vg, memory->region.id, first,
-                              first + int128_get64(section->size) - 1);
+    vram_revoke_range(memory->regions->vg, memory->region.id, first, first + int128_get64(section->size) - 1);
 }
 
 static int populated(RamDiscardListener *listener, MemoryRegionSection *section)
@@ -328,25 +330,6 @@ static uint64_t next_gone_region(VramRegions *regions)
     return 0;
 }
 
-static void tell_guest(VramGPU *vg)
-{
-    VirtIOGPUBase *base = VIRTIO_GPU_BASE(vg);
-
-    if (DEVICE(base)->realized) { /* not unplugged since */
-        base->virtio_config.events_read |= VIRTIO_GPU_EVENT_DISPLAY;
-        virtio_notify_config(VIRTIO_DEVICE(base));
-    }
-}
-
-static void after_revocation(VramGPU *vg, uint32_t revoked)
-{
-    if (!revoked)
-        return;
-    vram_migration_update(vg);
-    vram_pinned_update(vg);
-    vram_bh_once_for(vg, tell_guest);
-}
-
 static void keep_for_displays(gpointer key, gpointer value, gpointer opaque)
 {
     VramRegions *regions = opaque;
@@ -374,38 +357,7 @@ static void commit(MemoryListener *listener)
             vrl_table_revoke_region(regions->vg->table, id, "the memory left the guest's address space");
         g_hash_table_foreach_remove(regions->memories, has_region_id, &id);
     }
-    after_revocation(regions->vg, revoked);
-}
-
-void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last)
-{
-    after_revocation(
-        vg, vrl_table_revoke_addresses(vg->table, first, last,
-                                       "the guest's IOMMU no longer maps the memory for the device"));
-}
-
-void vram_regions_revoke_range(VramGPU *vg, uint64_t region_id, uint64_t first, uint64_t last)
-{
-    after_revocation(vg, vrl_table_revoke_range(vg->table, region_id, first, last,
-                                                "the guest has given the memory back"));
-}
-
-uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why)
-{
-    uint32_t revoked = vrl_table_revoke_device(vg->table, device_fd, why);
-
-    after_revocation(vg, revoked);
-    return revoked;
-}
-
-void vram_regions_revoke_reported(VramGPU *vg, int device_fd, const char *why)
-{
-    after_revocation(vg, vrl_table_revoke_reported(vg->table, device_fd, why));
-}
-
-void vram_regions_revoke_lost(VramGPU *vg, const char *why)
-{
-    after_revocation(vg, vrl_table_revoke_lost(vg->table, why));
+    vram_after_revocation(regions->vg, revoked);
 }
 
 VramRegions *vram_regions_new(VramGPU *vg)

@@ -2,13 +2,14 @@
  *
  * The device's reset.
  *
- * QEMU's own virtio-gpu resets on the main loop and lets a vCPU that writes the reset wait for that, with the big
- * lock dropped. Another vCPU may unplug the device meanwhile, and the first returns into one that is gone. Here
- * everything is dropped on the thread that resets, and only what displays of this process show is left to the
- * main loop, before the guest's next command (deferred.h).
+ * QEMU's own virtio-gpu resets on the main loop and lets a vCPU that writes the reset wait for that, with the
+ * big lock dropped. Another vCPU may unplug the device meanwhile, and the first returns into one that is
+ * gone. Here everything is dropped on the thread that resets, and only what displays of this process show is
+ * left to the main loop, before the guest's next command (deferred.h).
  */
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
+#include "hw/qemu/migrate.h"
 
 #include "qapi/error.h"
 #include "qemu/error-report.h"
@@ -46,6 +47,7 @@ static void drop_fenced(VirtIOGPU *g)
     struct virtio_gpu_ctrl_command *cmd;
 
     while ((cmd = QTAILQ_FIRST(&g->fenceq))) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what has been freed is not the first any more */
         QTAILQ_REMOVE(&g->fenceq, cmd, next);
         g->inflight--;
         virtqueue_detach_element(cmd->vq, &cmd->elem, 0);

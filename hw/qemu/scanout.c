@@ -3,6 +3,7 @@
  * Scanouts: which blob the guest has bound to which output, and what follows from its commands. How it gets
  * to the displays is show.c's.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/trace.h"
 

@@ -6,6 +6,7 @@
  * surface over the CPU's view, or a converted copy where QEMU's displays do not take the format. Flipping
  * between known buffers allocates nothing.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/dbus-displays.h"
 #include "hw/qemu/deferred.h"
@@ -41,15 +42,16 @@ void vram_let_go(VramGPU *vg, uint32_t scanout_id)
     g_clear_pointer(&s->flip_charge, vrl_charge_free);
 }
 
-/* Gives the console a surface of the frame's size, which displays of this process draw into. False over the limit
- * on address space. */
+/* Gives the console a surface of the frame's size, which displays of this process draw into. False over the
+ * limit on address space. */
 static bool resize_console(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
     struct vrl_charge *charge;
 
     /* A surface that lies over another blob's memory must go, too. */
-    if (s->showing != VRAM_SHOWING_SURFACE && s->fb.width == s->console_width && s->fb.height == s->console_height)
+    if (s->showing != VRAM_SHOWING_SURFACE && s->fb.width == s->console_width &&
+        s->fb.height == s->console_height)
         return true;
     charge = vrl_table_charge(vg->table, VRL_RESOURCE_ADDRESS_SPACE, (uint64_t)s->fb.width * s->fb.height * 4,
                               "a console's surface");
@@ -97,8 +99,8 @@ static bool pay_for_flips(VramGPU *vg, VramScanout *s, unsigned clients)
     return s->flip_charge != NULL;
 }
 
-/* Before a flip of which displays in other processes are sent a descriptor each. False when what they have been
- * sent is to be read first. */
+/* Before a flip of which displays in other processes are sent a descriptor each. False when what they have
+ * been sent is to be read first. */
 static bool may_send_flip(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
@@ -120,8 +122,8 @@ static bool may_send_flip(VramGPU *vg, uint32_t scanout_id)
     return true;
 }
 
-/* Nothing tells that a flip has been read, unless the guest flushes: once in a while displays are asked, by an
- * update of all of it. */
+/* Nothing tells that a flip has been read, unless the guest flushes: once in a while displays are asked, by
+ * an update of all of it. */
 static void ask_after_flip(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];
@@ -132,13 +134,14 @@ static void ask_after_flip(VramGPU *vg, uint32_t scanout_id)
         return;
     vram_stalled_watch(vg); /* QEMU ends an update after a second, read or not */
     if (s->showing == VRAM_SHOWING_SURFACE)
-        dpy_gfx_update(con, 0, 0, (int)all.width, (int)all.height); /* its display sends one with its next refresh */
+        /* its display sends one with its next refresh */
+        dpy_gfx_update(con, 0, 0, (int)all.width, (int)all.height);
     else
         vram_console_update(vg, con, &all);
 }
 
-/* Whether a display of this process may be given the blob's dma-buf. A loss of VRAM may come on a vCPU's thread,
- * which cannot make such a display let go: then the display's driver must do so by itself. */
+/* Whether a display of this process may be given the blob's dma-buf. A loss of VRAM may come on a vCPU's
+ * thread, which cannot make such a display let go: then the display's driver must do so by itself. */
 static bool may_import(VramGPU *vg, uint32_t id)
 {
     const char *why = NULL;
@@ -219,8 +222,8 @@ static void end_telling(bool is_read)
 }
 
 /* Hands displays the surface. */
-static void switch_surface(VramGPU *vg, uint32_t scanout_id, DisplaySurface *surface, struct vrl_charge *charge,
-                           bool converted)
+static void switch_surface(VramGPU *vg, uint32_t scanout_id, DisplaySurface *surface,
+                           struct vrl_charge *charge, bool converted)
 {
     VramScanout *s = &vg->scanout[scanout_id];
     QemuConsole *con = console(vg, scanout_id);
@@ -260,8 +263,8 @@ static void say_how(VramGPU *vg, uint32_t id, bool converted)
                                            : "");
 }
 
-/* A surface that shows what is bound: over the CPU's view, or a copy where the displays cannot take the format.
- * False when the CPU cannot see the pixels. */
+/* A surface that shows what is bound: over the CPU's view, or a copy where the displays cannot take the
+ * format. False when the CPU cannot see the pixels. */
 static bool show_surface(VramGPU *vg, uint32_t scanout_id)
 {
     VramScanout *s = &vg->scanout[scanout_id];

@@ -3,8 +3,8 @@
  * Slices: how long the device may work in one turn of the main loop.
  *
  * A guest that refills its ring, or that lets large frames be copied, would keep the main loop from everybody
- * else. Work ends after VRAM_SLICE_NS of the thread's CPU time and goes on in the next turn. CPU time, because
- * a busy host must not make the device slower than it is.
+ * else. Work ends after VRAM_SLICE_NS of the thread's CPU time and goes on in the next turn. CPU time,
+ * because a busy host must not make the device slower than it is.
  *
  * Thread: main loop.
  */

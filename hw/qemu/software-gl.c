@@ -7,7 +7,7 @@
  * drivers/gpu/drm/drm_gem.c, drm_gem_dumb_map_offset), Mesa does not look, and llvmpipe reads from nowhere:
  * the whole VM ends with SIGSEGV. So such a display is shown the CPU's view, which costs it nothing more.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/console.h"
 
 #include <dlfcn.h>
 

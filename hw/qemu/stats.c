@@ -2,8 +2,8 @@
  *
  * The properties that tell what is done for each blob, and why, as JSON.
  *
- * A guest may have 16,384 blobs; one property for all of them would hold the main loop for some 200 ms. So the
- * statistics have the first VRL_BLOBS_PER_PAGE of them, and each further page is a property of its own.
+ * A guest may have 16,384 blobs; one property for all of them would hold the main loop for some 200 ms. So
+ * the statistics have the first VRL_BLOBS_PER_PAGE of them, and each further page is a property of its own.
  */
 #include "hw/qemu/gl.h"
 

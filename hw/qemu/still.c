@@ -11,6 +11,7 @@
  * A display in another process gets the still as a dma-buf, by whose name it knows that everything before it
  * is to be let go of; any other gets a surface.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/copying.h"
 #include "hw/qemu/surface.h"
 

@@ -6,7 +6,7 @@
  * blocks of BARs an fd of their own, and there may be many devices. A BAR may be mapped in several pieces
  * (sparse areas, an MSI-X table in the middle); each is a region of its own with its place in the BAR.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/regions.h"
 
 #include "hw/vfio/pci.h"
 

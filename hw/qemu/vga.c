@@ -2,12 +2,10 @@
  *
  * virtio-vga-vram: the same device as a VGA-compatible PCI function, for firmware and boot loaders.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/parent.h"
 
 #include "hw/display/virtio-vga.h"
-#include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qemu/module.h"
 
 typedef struct VramVGA {
     VirtIOVGABase parent_obj;
@@ -40,10 +38,8 @@ void vram_vga_register(void)
         .instance_init = instance_init,
         .class_init = class_init,
     };
-    Error *err = NULL;
 
-    if (module_load_qom("virtio-vga-base", &err) < 0 || !object_class_by_name("virtio-vga-base")) {
-        error_free(err);
+    if (!vram_have_type("virtio-vga-base")) {
         info_report("vramlink: QEMU's virtio-vga module is not installed: no " TYPE_VRAM_VGA);
         return;
     }

@@ -2,9 +2,10 @@
  *
  * virtio-gpu-vram-device: a virtio-gpu whose blob resources may lie in a passthrough GPU's VRAM.
  *
- * Inside of the room hw/qemu. Thread: everything runs with the big lock held, which nothing here drops. Commands
- * run on the main loop. What takes memory or the device away also runs on a vCPU's thread: revocation, reset,
- * unplug and what they call; they leave the displays of this process to the main loop (deferred.h).
+ * Inside of the room hw/qemu. Thread: everything runs with the big lock held, which nothing here drops.
+ * Commands run on the main loop. What takes memory or the device away also runs on a vCPU's thread:
+ * revocation, reset, unplug and what they call; they leave the displays of this process to the main loop
+ * (deferred.h).
  */
 #ifndef VRAMLINK_QEMU_VRAM_GPU_H
 #define VRAMLINK_QEMU_VRAM_GPU_H
@@ -33,7 +34,8 @@
 /* A consumer that hangs is sent frames for a while, in case that another one does not; what it does not take
  * piles up in this process. A live one at 60 Hz leaves none. */
 #define VRAM_MAX_OUTSTANDING 64u
-/* Flips carry descriptors, and nobody answers a flip: so many are sent until an update after them is answered. */
+/* Flips carry descriptors, and nobody answers a flip: so many are sent until an update after them is
+ * answered. */
 #define VRAM_MAX_FLIPS 4u
 
 /* Flips go round between a few buffers; a QemuDmaBuf is kept for each of these per scanout. */
@@ -52,12 +54,13 @@ typedef struct VramDamage {
 
 /* The copying of a scanout's pixels, see copying.h. */
 typedef struct VramCopying {
-    DisplaySurface *surface;    /* a flip: filled, then shown; NULL: what the console has is brought up to date */
-    struct vrl_charge *charge;  /* for its memory */
-    bool converted;             /* it has pixels of its own */
-    VramDamage part;            /* that is being copied; no width: nothing is */
-    uint32_t rows;              /* of it that are done */
-    VramDamage next;            /* damaged since */
+    DisplaySurface
+        *surface; /* a flip: filled, then shown; NULL: what the console has is brought up to date */
+    struct vrl_charge *charge; /* for its memory */
+    bool converted;            /* it has pixels of its own */
+    VramDamage part;           /* that is being copied; no width: nothing is */
+    uint32_t rows;             /* of it that are done */
+    VramDamage next;           /* damaged since */
 } VramCopying;
 
 /* A buffer as QEMU's consoles want it, kept from flip to flip. */
@@ -85,18 +88,18 @@ typedef struct VramScanout {
     uint32_t guest_format; /* enum virtio_gpu_formats or a fourcc, as the guest said it */
     uint32_t x, y;         /* the rectangle's place in the framebuffer, for damage */
     VramShowing showing;
-    uint32_t shown;           /* the blob that consumers hold; not id while a flip is pending; 0: none */
-    bool converted;           /* the surface is a copy in XRGB8888, brought up to date with each flush */
-    VramFrame surface_frame;  /* of what the surface shows; not that of id while a flip is being filled */
-    bool flip_pending;        /* the guest flipped while a consumer still held the previous frame */
-    bool flush_pending;       /* and flushed */
+    uint32_t shown;          /* the blob that consumers hold; not id while a flip is pending; 0: none */
+    bool converted;          /* the surface is a copy in XRGB8888, brought up to date with each flush */
+    VramFrame surface_frame; /* of what the surface shows; not that of id while a flip is being filled */
+    bool flip_pending;       /* the guest flipped while a consumer still held the previous frame */
+    bool flush_pending;      /* and flushed */
     VramCopying copying;
     struct vrl_charge *surface_charge; /* for the memory of the surface that is shown */
-    VramDamage unsent;                 /* damage that a display has not been told: it has not read what came before */
-    unsigned flips;                    /* sent since an update was answered */
-    unsigned flip_clients;             /* displays that each of them goes to */
-    struct vrl_charge *flip_charge;    /* for the descriptors of VRAM_MAX_FLIPS of them */
-    VramKnownBuffer *current; /* while showing a dma-buf */
+    VramDamage unsent;     /* damage that a display has not been told: it has not read what came before */
+    unsigned flips;        /* sent since an update was answered */
+    unsigned flip_clients; /* displays that each of them goes to */
+    struct vrl_charge *flip_charge; /* for the descriptors of VRAM_MAX_FLIPS of them */
+    VramKnownBuffer *current;       /* while showing a dma-buf */
     VramKnownBuffer known[VRAM_KNOWN_BUFFERS];
     unsigned next_victim;
     struct vrl_still *still; /* a still that is shown as a dma-buf, and what QEMU knows of it */
@@ -142,10 +145,10 @@ typedef struct VramGPU {
     VramStalled *stalled;
     MemoryRegion copy;  /* of the command that is being carried out, see command-copy.h */
     int64_t slice_end;  /* of the work in this turn of the main loop, see slice.h */
-    bool long_list;     /* a list of addresses was translated in it that may take longer than it */
     QEMUBH *copying_bh; /* goes on with it in the next one */
     VramLater *ctrl_later, *cursor_later, *copying_later;
     uint32_t copying_first; /* scanout whose turn it is */
+    bool long_list;     /* a list of addresses was translated in this slice that may take longer than it */
     bool slow_displays; /* one has taken long to take a surface's memory: it is offered none any more */
     bool pins_ram;      /* QEMU has been told that guest RAM must not be discarded */
     VramScanout scanout[VIRTIO_GPU_MAX_SCANOUTS];
@@ -155,15 +158,15 @@ typedef struct VramGPU {
     uint32_t held_count;
     uint32_t held_for_flip; /* the last so many of these wait for the pending flip */
     VramWait wait;          /* of the command that process_cmd has left unanswered */
+    bool stopped;           /* the VM has run and stands still: nothing is held */
+    bool unpaced;  /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
+    bool read_due; /* a display that reads later has not read what was flushed */
     struct virtio_gpu_ctrl_command *suspended; /* to be run again, and none before it; NULL: none */
     GBytes *suspended_copy;                    /* its words */
-    bool stopped;                              /* the VM has run and stands still: nothing is held */
     VMChangeStateEntry *run_handler;
-    bool unpaced; /* a consumer kept a frame for too long: nobody waits for it until it keeps up again */
     int64_t held_since;    /* ms, QEMU_CLOCK_REALTIME: when a consumer took the frame that it holds */
     QEMUTimer *read_timer; /* of displays that read later */
     int64_t last_read;     /* ms, QEMU_CLOCK_REALTIME */
-    bool read_due;         /* one of them has not read what was flushed */
     Error *migration_blocker;
     GPtrArray *arrivals;            /* blobs of an incoming migration that are not in the table yet */
     VramScanout *arriving_scanouts; /* and what was bound to the scanouts */
@@ -179,8 +182,8 @@ bool vram_checks_imports(const VramGPU *vg);
 /* One sentence on the guest's mistake, through the table's rate limit. */
 void vram_log_guest(VramGPU *vg, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Whether the device was unplugged, which may come of its own answer: an interrupt is a write to where the guest
- * said. Its memory is there until the bottom half or the timer returns. */
+/* Whether the device was unplugged, which may come of its own answer: an interrupt is a write to where the
+ * guest said. Its memory is there until the bottom half or the timer returns. */
 bool vram_is_gone(const VramGPU *vg);
 
 /* --- command.c: decodes and carries out one command; sets cmd->error and leaves cmd unfinished, or answers.
@@ -301,27 +304,6 @@ void vram_update_cursor_data(VirtIOGPU *g, struct virtio_gpu_scanout *s, uint32_
 /* After a migration: the cursor that the parent's state names, when it is a blob. */
 void vram_cursor_restore(VramGPU *vg, uint32_t scanout_id);
 
-/* --- regions.c: which memory lies behind a guest address, and when it goes away. */
-VramRegions *vram_regions_new(VramGPU *vg);
-void vram_regions_free(VramRegions *regions);
-enum vrl_translate_result vram_regions_translate(void *opaque, uint64_t gpa, uint64_t length,
-                                                 struct vrl_piece *piece);
-
-/* Blobs that an IOMMU answered for at these addresses are revoked, and the guest is told. */
-void vram_regions_revoke_addresses(VramGPU *vg, hwaddr first, hwaddr last);
-
-/* The same for all blobs that have a byte in this VFIO device's BARs. Returns how many. */
-uint32_t vram_regions_revoke_device(VramGPU *vg, int device_fd, const char *why);
-
-/* The same for those that the kernel says it has revoked (vrl_table_revoke_reported()). */
-void vram_regions_revoke_reported(VramGPU *vg, int device_fd, const char *why);
-
-/* The guest has given back these bytes of the memory (virtio-mem). */
-void vram_regions_revoke_range(VramGPU *vg, uint64_t region_id, uint64_t first, uint64_t last);
-
-/* The same for blobs whose view did not answer. */
-void vram_regions_revoke_lost(VramGPU *vg, const char *why);
-
 /* --- reading.c: from begin to end displays may read blobs whose memory the host takes away. */
 void vram_reading_begin(void);
 void vram_reading_end(void);
@@ -338,7 +320,8 @@ void vram_reset(VirtIODevice *vdev);
 /* The device's part of it: commands, scanouts and blobs are dropped, 2D resources too. */
 void vram_drop_all(VramGPU *vg);
 
-/* --- stats.c: adds the properties that tell what is done for each blob to the device's or a wrapper's class. */
+/* --- stats.c: adds the properties that tell what is done for each blob to the device's or a wrapper's
+ * class. */
 void vram_add_stats_properties(ObjectClass *klass);
 /* The device behind a property of the device or of its wrapper. */
 VramGPU *vram_gpu_of(Object *obj);
@@ -346,85 +329,6 @@ VramGPU *vram_gpu_of(Object *obj);
 /* --- pinned.c: while a dma-buf of ours has guest RAM pinned, QEMU gives no page of it back to the host (the
  * balloon). To be called when a blob has got or lost its memory. */
 void vram_pinned_update(VramGPU *vg);
-
-/* --- watch.c: from now on, what takes the VFIO device's memory away is seen before the kernel is told. */
-void vram_watch_device(Object *device);
-void vram_watch_machine_resets(void);
-void vram_watch_register(void);
-
-/* --- iommu.c: which addresses of the device an IOMMU translates, and what it takes away. */
-VramIommu *vram_iommu_new(VramGPU *vg);
-void vram_iommu_free(VramIommu *iommu);
-bool vram_iommu_answers(VramIommu *iommu, hwaddr address);
-/* Looks which IOMMUs there are, and warns of one that tells nothing. */
-void vram_iommu_look(VramIommu *iommu);
-
-/* --- migrate.c: blobs travel with the guest, but for those in a passthrough device's memory. */
-const VMStateDescription *vram_migration_vmstate(void);
-/* To be called when a blob has got or lost its memory. */
-void vram_migration_update(VramGPU *vg);
-/* Drops what has arrived and is not in the table yet. */
-void vram_migration_forget(VramGPU *vg);
-
-/* --- migrate-parent.c: the parent's fields, of which its code saves and loads the first scanout only; all
- * scanouts of a VramGPU. */
-const VMStateField *vram_migration_parent_fields(const VMStateDescription *parent);
-extern const VMStateDescription vram_vmstate_scanouts;
-
-/* --- console.c: screendumps of a console that shows a dma-buf. */
-void vram_console_hook(VramGPU *vg);
-/* The device goes: its consoles stay with their displays, unused, until the next device takes them. On a vCPU's
- * thread the first call only ends all calls into the device, and the main loop makes the second. */
-void vram_console_close(VramGPU *vg);
-/* Whether this thread may call the console's displays. @dmabuf: they show a dma-buf of ours. */
-bool vram_console_callable(const QemuConsole *con, bool dmabuf);
-/* The console shows our dma-buf no more, for whoever joins; its displays have not been called yet. */
-void vram_console_forget_dmabuf(QemuConsole *con);
-/* Displays show nothing. @dmabuf: they show a dma-buf. */
-void vram_console_blank(QemuConsole *con, bool dmabuf);
-/* What the console's display does with a dma-buf. */
-typedef enum VramTaker {
-    VRAM_TAKER_NONE,      /* nothing: it shows surfaces */
-    VRAM_TAKER_IMPORTS,   /* imports it in this process */
-    VRAM_TAKER_PASSES_ON, /* hands the fd to another process (D-Bus, spice) */
-} VramTaker;
-VramTaker vram_console_taker(const QemuConsole *con);
-/* Whether all displays of the console can show a surface of this format. */
-bool vram_console_takes(QemuConsole *con, pixman_format_code_t format);
-/* --- software-gl.c: the GL that is current here reads what it imports through the CPU, and would crash on a
- * dma-buf of ours. */
-bool vram_gl_is_software(void);
-/* --- gl-driver.c: whether the kernel driver behind the GL that is current here unmaps a dma-buf when the exporter
- * asks for it, and not only when its last handle is closed. False when that is not known. */
-bool vram_gl_lets_go(void);
-
-/* How many displays of the console are sent descriptors. */
-unsigned vram_console_clients(const QemuConsole *con);
-/* The displays of a console, @room of them at most; returns how many. */
-unsigned vram_console_listeners(const QemuConsole *con, DisplayChangeListener **found, unsigned room);
-/* --- cut-off.c: ends the connections of displays in other processes that hang. The cut_off callback of the
- * table. */
-uint32_t vram_cut_off(void *opaque, const struct vrl_holders *holders);
-
-/* Updates that displays have been handed and not answered. */
-unsigned vram_console_outstanding(const QemuConsole *con);
-
-/* --- vfio.c: true when @mr is (a piece of) a BAR that a VFIO device maps. Fills @region but for its id and
- * name, and the place of @mr in the BAR. */
-bool vram_vfio_describe(MemoryRegion *mr, struct vrl_region *region, uint64_t *offset_in_bar, char **name);
-
-/* --- parent.c: functions of QEMU's virtio-gpu module, which exports them to nobody by name. */
-bool vram_parent_lookup(void); /* false, with a sentence on stderr, when one is missing */
-void vram_parent_response_nodata(VirtIOGPU *g, struct virtio_gpu_ctrl_command *cmd, uint32_t type);
-/* The class that the device's own class extends. */
-VirtIOGPUClass *vram_parent_class(VramGPU *vg);
-/* A function of the module that @method lies in, or of a library that this module uses; NULL when there is
- * none. */
-void *vram_module_symbol(void *method, const char *name);
-
-/* --- layout.c: false, with a sentence on stderr, when QEMU's structures are not as the headers say. Looks at
- * the types whose modules are loaded. */
-bool vram_layout_check(void);
 
 /* --- pci.c, vga.c */
 void vram_pci_register(void);

@@ -15,7 +15,7 @@
  *   machine reset  the enter phase, which ends for all before the first device is reset
  *   the host       what QEMU has no part in: host-loss.c, where the driver tells
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/watch.h"
 
 #include "hw/pci/pci.h"
 #include "hw/qemu/lose.h"

@@ -15,7 +15,7 @@ extern "C" {
 
 /* --- charges: what glue itself takes of the host for a guest */
 enum vrl_resource {
-    VRL_RESOURCE_DESCRIPTORS, /* open files */
+    VRL_RESOURCE_DESCRIPTORS,   /* open files */
     VRL_RESOURCE_HOST_MEMORY,   /* bytes */
     VRL_RESOURCE_ADDRESS_SPACE, /* bytes that are mapped and may never be touched */
 };

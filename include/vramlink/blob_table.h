@@ -306,8 +306,8 @@ uint32_t vrl_table_revoke_addresses(struct vrl_table *table, uint64_t first, uin
 bool vrl_table_in_vfio(const struct vrl_table *table, uint32_t id);
 /* Bytes of guest RAM that the table's dma-bufs pin now. */
 uint64_t vrl_table_bytes_pinned(const struct vrl_table *table);
-/* Waits for those who hold dma-bufs that linger, vrl_limits.let_go_ms at most, cuts them off, and closes these. For
- * glue that cannot reach displays any more when it frees the table. */
+/* Waits for those who hold dma-bufs that linger, vrl_limits.let_go_ms at most, cuts them off, and closes
+ * these. For glue that cannot reach displays any more when it frees the table. */
 void vrl_table_end_lingering(struct vrl_table *table);
 
 /* Blobs that have backing in a VFIO device's memory now. That memory stays behind when the guest migrates. */

@@ -27,12 +27,9 @@ Footprint footprint(Machine &machine)
 void expect_same(const Footprint &after, const Footprint &before)
 {
     constexpr std::uint64_t slack = 4ull << 20;
-    EXPECT_EQ(after.held.fds, before.held.fds);
-    EXPECT_EQ(after.held.dmabufs, before.held.dmabufs);
-    EXPECT_LE(after.held.maps, before.held.maps + heap_maps);
+    expect_same(after.held, before.held);
     EXPECT_LE(after.held.rss, before.held.rss + slack);
-    for (const char *counter : {"live", "tombstones", "extents", "dmabuf_fds"})
-        EXPECT_EQ(after.totals[counter], before.totals[counter]) << counter;
+    expect_same_totals(after.totals, before.totals);
 }
 
 } // namespace

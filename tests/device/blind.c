@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Preloaded into QEMU: /proc/self/fdinfo and those of other processes cannot be read, as under an AppArmor profile
- * that does not name them.
+ * Preloaded into QEMU: /proc/self/fdinfo and those of other processes cannot be read, as under an AppArmor
+ * profile that does not name them.
  */
 #undef _FILE_OFFSET_BITS /* open() and open64() are two functions here */
 #include <dlfcn.h>

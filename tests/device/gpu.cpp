@@ -18,6 +18,15 @@ template <class T> void append(Bytes &bytes, const T &value)
     bytes.insert(bytes.end(), raw, raw + sizeof value);
 }
 
+/// A command and what follows it.
+template <class T> Bytes with_entries(const T &command, const std::vector<Entry> &entries)
+{
+    Bytes bytes = bytes_of(command);
+    for (const auto &entry : entries)
+        append(bytes, entry);
+    return bytes;
+}
+
 virtio_gpu_rect wire(Rect r)
 {
     return {r.x, r.y, r.width, r.height};
@@ -87,6 +96,20 @@ Bytes Gpu::ask(const Bytes &request, std::size_t size)
     return answer;
 }
 
+BlobScanout nv12_square(std::uint32_t id, std::uint32_t side, std::uint32_t scanout)
+{
+    constexpr std::uint32_t nv12 = 0x3231564e; // DRM's number
+    return {.scanout = scanout,
+            .id = id,
+            .rect = {0, 0, side, side},
+            .width = side,
+            .height = side,
+            .format = nv12,
+            .stride = side,
+            .second_stride = side,
+            .second_offset = side * side};
+}
+
 Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_entries,
                         const std::vector<Entry> &entries, std::uint32_t blob_mem)
 {
@@ -97,10 +120,7 @@ Bytes create_blob_bytes(std::uint32_t id, std::uint64_t size, std::uint32_t nr_e
     command.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE;
     command.nr_entries = nr_entries;
     command.size = size;
-    Bytes bytes = bytes_of(command);
-    for (const auto &entry : entries)
-        append(bytes, entry);
-    return bytes;
+    return with_entries(command, entries);
 }
 
 Bytes set_scanout_blob_bytes(const BlobScanout &s)
@@ -136,10 +156,7 @@ Bytes attach_bytes(std::uint32_t id, std::uint32_t nr_entries, const std::vector
     command.hdr = header(VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING);
     command.resource_id = id;
     command.nr_entries = nr_entries;
-    Bytes bytes = bytes_of(command);
-    for (const auto &entry : entries)
-        append(bytes, entry);
-    return bytes;
+    return with_entries(command, entries);
 }
 
 std::uint32_t Gpu::create_blob(std::uint32_t id, std::uint64_t size, const std::vector<Entry> &entries,

@@ -44,6 +44,13 @@ struct BlobScanout {
     std::uint32_t second_offset = 0;
 };
 
+/// A square frame in NV12, its two planes one behind the other, and how large it is.
+[[nodiscard]] BlobScanout nv12_square(std::uint32_t id, std::uint32_t side, std::uint32_t scanout = 0);
+[[nodiscard]] constexpr std::uint64_t nv12_bytes(std::uint64_t side)
+{
+    return side * side * 3 / 2;
+}
+
 class Gpu {
   public:
     explicit Gpu(Machine &machine, unsigned slot = Machine::gpu_slot) : gpu_(vm_gpu_open(machine.raw(), slot))

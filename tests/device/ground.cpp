@@ -103,6 +103,19 @@ void Ground::check_alive()
     EXPECT_EQ(difference(picture, screendump(machine)), "");
 }
 
+void expect_same(const Held &after, const Held &before)
+{
+    EXPECT_EQ(after.fds, before.fds);
+    EXPECT_EQ(after.dmabufs, before.dmabufs);
+    EXPECT_LE(after.maps, before.maps + heap_maps);
+}
+
+void expect_same_totals(const Json &after, const Json &before)
+{
+    for (const char *kept : {"live", "tombstones", "extents", "dmabuf_fds"})
+        EXPECT_EQ(after[kept], before[kept]) << kept;
+}
+
 std::vector<std::string> sentences(const std::string &messages)
 {
     std::istringstream lines(messages);

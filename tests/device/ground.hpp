@@ -77,6 +77,10 @@ class Ground {
 /// Maps that QEMU's allocator may add between two looks. A leak test repeats its mistake more often than
 /// this.
 inline constexpr int heap_maps = 8;
+/// The process holds what it held: descriptors, dma-bufs, and maps but for the allocator's.
+void expect_same(const Held &after, const Held &before);
+/// The same of the device's statistics: what it keeps, by their "totals".
+void expect_same_totals(const Json &after, const Json &before);
 
 /// The lines of QEMU's stderr in which the plugin speaks of a guest's mistake. (A host without udmabuf is
 /// told so in others.)

@@ -36,8 +36,8 @@ std::string arguments(const Machine::Options &o, const std::string &messages)
     if (!plugin.empty())
         plugin = " -plugin file=" + plugin + o.plugin_options;
     return "-accel " + o.accel + " -S -machine " + o.machine + ",memory-backend=ram -nodefaults -vga none " +
-           ram + " -m " + std::to_string(o.ram >> 20) + plugin + " " + o.devices + " -device " +
-           o.gpu + ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
+           ram + " -m " + std::to_string(o.ram >> 20) + plugin + " " + o.devices + " -device " + o.gpu +
+           ",addr=" + std::to_string(Machine::gpu_slot) + " -display " + o.display + " 2>" + messages;
 }
 
 /// libqtest starts $QTEST_QEMU_BINARY through a shell: "env X=… qemu" is a binary to it.

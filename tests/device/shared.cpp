@@ -29,11 +29,12 @@ void *Shared::take_over(std::type_index type, const Machine::Options &options)
     return kept_->holder.get();
 }
 
-void Shared::leave(Thing thing)
+void *Shared::leave(Thing thing)
 {
     end();
     thing.user = this_test();
     kept_ = std::move(thing);
+    return kept_->holder.get();
 }
 
 /// What a test that failed leaves behind is unknown, also whether it ends by itself.

@@ -31,9 +31,8 @@ class Shared {
     /// Leaves @p thing, which has a member @c machine, to the tests that follow.
     template <class T> static T &leave(const Machine::Options &options, std::unique_ptr<T> thing)
     {
-        T &left = *thing;
-        leave(Thing{typeid(T), options, &left.machine, std::move(thing)});
-        return left;
+        Machine &machine = thing->machine;
+        return *static_cast<T *>(leave(Thing{typeid(T), options, &machine, std::move(thing)}));
     }
     /// Ends what there is.
     static void end();
@@ -47,7 +46,7 @@ class Shared {
         const testing::TestInfo *user = nullptr; ///< the test that had it last
     };
     static void *take_over(std::type_index type, const Machine::Options &options);
-    static void leave(Thing thing);
+    static void *leave(Thing thing);
 
     static std::optional<Thing> kept_; ///< a process that is ended ends its QEMU, too
 };

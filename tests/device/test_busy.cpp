@@ -24,7 +24,6 @@ using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
 constexpr std::uint32_t id = 10;
-constexpr std::uint32_t nv12 = 0x3231564e;
 constexpr std::uint32_t side = 4096; ///< of a large frame
 constexpr std::size_t wanted_samples = 200;
 constexpr double allowed_ms = 20;
@@ -86,16 +85,8 @@ std::vector<Bytes> wrong_last_entry(Rig &rig)
 std::vector<Bytes> flush_converted(Rig &rig)
 {
     constexpr std::uint32_t piece = 1 << 20;
-    constexpr std::uint64_t luma = std::uint64_t{side} * side;
-    rig.make_blob(luma * 3 / 2, piece);
-    rig.prepare(rig.gpu.set_scanout_blob({.id = id,
-                                          .rect = {0, 0, side, side},
-                                          .width = side,
-                                          .height = side,
-                                          .format = nv12,
-                                          .stride = side,
-                                          .second_stride = side,
-                                          .second_offset = luma}));
+    rig.make_blob(nv12_bytes(side), piece);
+    rig.prepare(rig.gpu.set_scanout_blob(nv12_square(id, side)));
     return {flush_bytes(id, {0, 0, side, side})};
 }
 
@@ -225,7 +216,8 @@ class Busy : public testing::TestWithParam<Row> {};
 
 TEST_P(Busy, QmpIsAnsweredInTime)
 {
-    constexpr int trials = 3; // another process may take the CPU away; a guest that holds QEMU up does so each time
+    // another process may take the CPU away; a guest that holds QEMU up does so each time
+    constexpr int trials = 3;
     const Row &row = GetParam();
     const double allowed = patience(1) * allowed_ms;
     Trips stock, ours;

@@ -157,8 +157,8 @@ TEST_F(VfioCutOff, VeryManyDescriptorsCostNoTime)
     ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
 }
 
-/// A display that reads nothing is cut off without any loss, and its process goes on holding the buffer. When the
-/// memory goes, the other one does not pay for it.
+/// A display that reads nothing is cut off without any loss, and its process goes on holding the buffer. When
+/// the memory goes, the other one does not pay for it.
 TEST_F(VfioCutOff, NobodyElseForTheOneThatWasCutOffBefore)
 {
     Viewer viewer;

@@ -26,7 +26,6 @@ constexpr std::uint64_t mebi = 1 << 20;
 /// A driver of virtio-mem, with its one queue.
 class VirtioMem {
   public:
-    static constexpr std::uint64_t block = 2 * mebi;
     [[nodiscard]] static std::string arguments()
     {
         return " -m maxmem=1G -object memory-backend-memfd,id=more,size=64M,share=on,reserve=off"

@@ -54,7 +54,9 @@ struct Guest {
 Guest &guest_for(Where where)
 {
     Guest *left = Shared::take_over<Guest>(options(where));
-    return left != nullptr ? *left : Shared::leave(options(where), std::make_unique<Guest>(options(where)));
+    if (left == nullptr)
+        return Shared::leave(options(where), std::make_unique<Guest>(options(where)));
+    return *left;
 }
 
 class BehindIommu : public testing::TestWithParam<Kind> {

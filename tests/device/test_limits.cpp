@@ -20,6 +20,7 @@ constexpr std::uint32_t pages = 8100;
 constexpr std::uint64_t blob_size = std::uint64_t{4} * width * height;
 static_assert(blob_size == pages * page);
 constexpr int view_maps = pages + 2; ///< hw/view/mapped_view.hpp
+
 constexpr std::uint32_t shown_rows = 16; ///< that are painted and looked at
 
 int max_map_count()
@@ -69,7 +70,8 @@ class Limits : public testing::Test {
             const Picture picture = paint(width, shown_rows, id);
             put(machine, entries(id), picture);
             EXPECT_STREQ(answer_name(gpu.flush(id, {0, 0, width, shown_rows})), "OK");
-            EXPECT_EQ(difference(picture, screendump(machine, id - 1).part({0, 0, width, shown_rows})), "") << "blob " << id;
+            EXPECT_EQ(difference(picture, screendump(machine, id - 1).part({0, 0, width, shown_rows})), "")
+                << "blob " << id;
         }
         [[nodiscard]] std::string view_of(std::uint32_t id) { return machine.blob(id)["view"]; }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The guest takes its buffer back before the GPU's memory goes, as Linux's virtio-gpu does, while the viewer is
-// stopped and still holds the dma-buf. The dma-buf lingers, and each loss waits for it and cuts off as it does for
-// a blob (docs/revocation.md).
+// The guest takes its buffer back before the GPU's memory goes, as Linux's virtio-gpu does, while the viewer
+// is stopped and still holds the dma-buf. The dma-buf lingers, and each loss waits for it and cuts off as it
+// does for a blob (docs/revocation.md).
 
 #include "tests/device/loss_ways.hpp"
 

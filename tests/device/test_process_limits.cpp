@@ -22,7 +22,6 @@ constexpr std::uint32_t first_id = 100;
 constexpr std::uint64_t mebi = 1 << 20;
 constexpr std::uint64_t guest_ram = 2048 * mebi;        ///< of which the guest touches little
 constexpr std::uint64_t bounded_resident = 1024 * mebi; ///< of QEMU
-constexpr std::uint32_t nv12 = 0x3231564e;
 
 /// The greedy guest on a ground, and what it was told.
 class Greed {
@@ -114,19 +113,10 @@ void many_blobs(Greed &greed)
 void converted_frames(Greed &greed)
 {
     constexpr std::uint32_t side = 16384, frames = 3;
-    constexpr std::uint64_t luma = std::uint64_t{side} * side;
-    if (!greed.make(first_id, luma * 3 / 2, 16 * mebi))
+    if (!greed.make(first_id, nv12_bytes(side), 16 * mebi))
         return;
     for (std::uint32_t output = 1; output <= frames; output++)
-        greed.show({.scanout = output,
-                    .id = first_id,
-                    .rect = {0, 0, side, side},
-                    .width = side,
-                    .height = side,
-                    .format = nv12,
-                    .stride = side,
-                    .second_stride = side,
-                    .second_offset = luma});
+        greed.show(nv12_square(first_id, side, output));
 }
 
 /// Blobs that name the same memory over and over, and are larger than all of it.

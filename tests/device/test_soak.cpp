@@ -131,12 +131,9 @@ Holding look(Ground &ground, Soak &soak, const Viewer *viewer)
 
 void expect_same(const Holding &late, const Holding &early)
 {
-    EXPECT_EQ(late.process.fds, early.process.fds);
-    EXPECT_EQ(late.process.dmabufs, early.process.dmabufs);
-    EXPECT_LE(late.process.maps, early.process.maps + heap_maps);
+    expect_same(late.process, early.process);
     EXPECT_LE(late.process.rss, early.process.rss + rss_tolerance);
-    for (const char *kept : {"live", "tombstones", "dmabuf_fds", "extents"})
-        EXPECT_EQ(late.totals[kept], early.totals[kept]) << kept;
+    expect_same_totals(late.totals, early.totals);
     EXPECT_EQ(late.totals["revocations"], 0);
     EXPECT_LE(late.viewer_rss, early.viewer_rss + rss_tolerance);
     if (late.viewer.is_null())

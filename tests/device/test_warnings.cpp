@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the device cannot know on this host, or of this machine: it finds out when it is made, says so once, and
-// shows it in its status.
+// What the device cannot know on this host, or of this machine: it finds out when it is made, says so once,
+// and shows it in its status.
 
 #include "tests/device/ground.hpp"
 

@@ -3,6 +3,7 @@
  * Consoles and their displays: they read what they are told to show, and hold the code under test to its
  * word.
  */
+#include "hw/qemu/console.h"
 #include "hw/qemu/dbus-displays.h"
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/main-loop.h"

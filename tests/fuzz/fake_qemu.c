@@ -4,6 +4,8 @@
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/later.h"
+#include "hw/qemu/migrate.h"
+#include "hw/qemu/parent.h"
 #include "hw/qemu/stalled.h"
 #include "hw/qemu/trace.h"
 

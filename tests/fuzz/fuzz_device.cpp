@@ -124,10 +124,10 @@ class World {
     uint32_t send(Command command, uint32_t type, const std::vector<virtio_gpu_mem_entry> &tail = {})
     {
         command.hdr.type = type;
-        std::vector<uint8_t> bytes(sizeof command + tail.size() * sizeof tail[0]);
+        std::vector<uint8_t> bytes(sizeof command);
         std::memcpy(bytes.data(), &command, sizeof command);
-        if (!tail.empty())
-            std::memcpy(bytes.data() + sizeof command, tail.data(), tail.size() * sizeof tail[0]);
+        const auto *more = reinterpret_cast<const uint8_t *>(tail.data());
+        bytes.insert(bytes.end(), more, more + tail.size() * sizeof tail[0]);
         return fake_gpu_command(gpu_, bytes.data(), bytes.size());
     }
     std::vector<virtio_gpu_mem_entry> entries()

@@ -209,22 +209,14 @@ class ConvertFetch : public Play {
 
     void round(Random &random) override
     {
-        constexpr std::uint32_t side = 1024, nv12 = 0x3231564e;
-        const BlobScanout scanout{.id = Field::free_id,
-                                  .rect = {0, 0, side, side},
-                                  .width = side,
-                                  .height = side,
-                                  .format = nv12,
-                                  .stride = side,
-                                  .second_stride = side,
-                                  .second_offset = side * side};
+        constexpr std::uint32_t side = 1024;
+        constexpr std::uint64_t size = nv12_bytes(side);
         field_.home();
         auto &ring = field_.control;
-        const std::uint64_t size = side * side * 3 / 2;
         field_.must("RESOURCE_CREATE_BLOB",
                     create_blob_bytes(Field::free_id, size, 1, linear(field_.ram() + page, size)));
         const Disguised disguised(field_, 0);
-        const auto show = ring.place(set_scanout_blob_bytes(scanout));
+        const auto show = ring.place(set_scanout_blob_bytes(nv12_square(Field::free_id, side)));
         const auto flush = ring.place(flush_bytes(Field::free_id, {0, 0, side, side}));
         Program sender;
         sender.command(0, show.head);

@@ -240,6 +240,12 @@ Bench::Bench(const vrl_limits &limits, uint64_t max_maps, uint64_t max_dmabufs)
 {
 }
 
+void Bench::map_bars(uint64_t count, uint64_t size)
+{
+    for (uint64_t i = 1; i <= count; ++i)
+        vmm.map(gpa_of(i), vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar " + std::to_string(i)), 0, size);
+}
+
 vrl_status Bench::create(uint32_t id, uint64_t size, const std::vector<vrl_entry> &entries)
 {
     return vrl_table_create(get(), id, size, entries.data(), static_cast<uint32_t>(entries.size()));

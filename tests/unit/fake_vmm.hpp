@@ -176,6 +176,8 @@ class Bench {
 
     [[nodiscard]] vrl_table *get() const { return table_.get(); }
     void free_table() { table_.reset(); }
+    /// BARs of @p size bytes each, of devices of their own, at gpa_of(1) and so on.
+    void map_bars(uint64_t count, uint64_t size);
     vrl_status create(uint32_t id, uint64_t size, const std::vector<vrl_entry> &entries);
     vrl_status attach(uint32_t id, const std::vector<vrl_entry> &entries);
     /// A framebuffer of @p height rows of @p width pixels from byte @p start on; rows are adjacent.

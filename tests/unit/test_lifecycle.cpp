@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <map>
 #include <random>
-#include <string>
 
 namespace vramlink::test {
 namespace {
@@ -21,13 +20,7 @@ constexpr uint64_t size = 64 * page;
 
 class Lifecycle : public testing::Test {
   protected:
-    Lifecycle()
-    {
-        for (uint64_t i = 1; i <= 3; ++i)
-            bench.vmm.map(gpa_of(i),
-                          bench.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar " + std::to_string(i)), 0,
-                          size);
-    }
+    Lifecycle() { bench.map_bars(3, size); }
     vrl_status create(uint32_t id, uint64_t region = 1)
     {
         return bench.create(id, 2 * page, {{gpa_of(region) + 4 * page, page, 0}, {gpa_of(region), page, 0}});

@@ -26,10 +26,7 @@ class Lingers : public testing::Test {
     Lingers() : Lingers(512) {}
     explicit Lingers(uint64_t descriptors) : bench({}, 30000, descriptors)
     {
-        for (uint64_t i = 1; i <= 2; ++i)
-            bench.vmm.map(gpa_of(i),
-                          bench.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar " + std::to_string(i)), 0,
-                          size);
+        bench.map_bars(2, size);
         bench.vmm.map(gpa_of(3), bench.vmm.add_region(VRL_REGION_SHARED_RAM, size, "ram"), 0, size);
     }
     /// Returns its dma-buf, which somebody holds.

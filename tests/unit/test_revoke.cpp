@@ -22,13 +22,7 @@ constexpr std::chrono::milliseconds limit{500};
 
 class Revoke : public testing::Test {
   protected:
-    Revoke()
-    {
-        for (uint64_t i = 1; i <= 2; ++i)
-            bench.vmm.map(gpa_of(i),
-                          bench.vmm.add_region(VRL_REGION_VFIO_BAR, size, "bar " + std::to_string(i)), 0,
-                          size);
-    }
+    Revoke() { bench.map_bars(2, size); }
     /// Returns its dma-buf.
     int shared(uint32_t id, uint64_t region = 1)
     {

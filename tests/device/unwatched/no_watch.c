@@ -4,7 +4,7 @@
  * kernel is asked for them while consumers still hold their imports, as it would be without the order of
  * docs/revocation.md.
  */
-#include "hw/qemu/vram-gpu.h"
+#include "hw/qemu/watch.h"
 
 void vram_watch_device(Object *device) {}
 

@@ -108,7 +108,8 @@ TEST_F(Presented, RefusedAnnouncementKeepsNoDescriptor)
         while (g_main_context_iteration(nullptr, FALSE)) {
         }
     };
-    presenter->scanout_dmabuf(frame_of(a.get())); // the frame that QEMU has for whoever joins: no update follows
+    // the frame that QEMU has for whoever joins: no update follows
+    presenter->scanout_dmabuf(frame_of(a.get()));
     pass();
     EXPECT_EQ(open_descriptors(), before) << "refused";
 
