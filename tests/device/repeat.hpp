@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// How often a test repeats what it does: ./dev test covers every kind of thing, ./dev test long does it more
-// often.
+// How much a test does: ./dev test covers every kind of thing, ./dev test long does it more often, and has
+// rows that repeat what others show.
 
 #ifndef VRAMLINK_TESTS_DEVICE_REPEAT_HPP
 #define VRAMLINK_TESTS_DEVICE_REPEAT_HPP
@@ -10,11 +10,17 @@
 
 namespace vramlink::test {
 
-/// @p few, or @p many where VRAMLINK_LONG is set.
-[[nodiscard]] inline unsigned repetitions(unsigned few, unsigned many)
+/// Whether VRAMLINK_LONG is set.
+[[nodiscard]] inline bool is_long_run()
 {
     const char *wish = std::getenv("VRAMLINK_LONG");
-    return wish != nullptr && *wish != '\0' ? many : few;
+    return wish != nullptr && *wish != '\0';
+}
+
+/// @p few, or @p many in the long run.
+[[nodiscard]] inline unsigned repetitions(unsigned few, unsigned many)
+{
+    return is_long_run() ? many : few;
 }
 
 } // namespace vramlink::test

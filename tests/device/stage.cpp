@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/device/stage.hpp"
 
+#include "tests/device/shared.hpp"
+
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <unistd.h>
@@ -14,11 +16,13 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <utility>
 
 namespace vramlink::test {
 namespace {
 
 constexpr unsigned behind_port = 32; ///< bus 1, slot 0
+constexpr int registers_bar = 0;
 
 std::string log_path()
 {
@@ -53,6 +57,31 @@ Stage::Stage(const Options &chosen)
         port = vm_pci_open(machine.raw(), slot);
     power_up();
     meet();
+    first_totals_ = machine.stats()["totals"];
+}
+
+Stage &Stage::shared(const Options &options)
+{
+    auto *left = Shared::take_over<Stage>(machine_options(options));
+    if (left == nullptr)
+        return Shared::leave(machine_options(options), std::make_unique<Stage>(options));
+    left->restore();
+    return *left;
+}
+
+void Stage::restore()
+{
+    gpu = std::make_unique<Gpu>(machine); // a virtio reset: no blob is left
+    power_up();
+    meet();
+    machine.new_messages();
+    first_totals_ = machine.stats()["totals"];
+}
+
+std::int64_t Stage::counted(const char *what)
+{
+    return machine.stats()["totals"].at(what).get<std::int64_t>() -
+           first_totals_.at(what).get<std::int64_t>();
 }
 
 /// The plugin keeps a descriptor for each device whose driver tells of revocations, from its first blob on.
@@ -64,12 +93,34 @@ void Stage::meet()
 
 void Stage::power_up()
 {
-    const unsigned place = port != nullptr ? behind_port : slot;
     if (port != nullptr)
         vm_pci_open_bridge(port);
-    memory = machine.map_bar(place, memory_bar);
-    registers = machine.map_bar(place, 0);
+    if (memory.pci == nullptr)
+        map_bars();
+    else
+        put_bars_back();
     NvmeGpu::enable_memory(machine, registers.address);
+}
+
+void Stage::map_bars()
+{
+    const unsigned place = port != nullptr ? behind_port : slot;
+    memory = machine.map_bar(place, memory_bar);
+    registers = machine.map_bar(place, registers_bar);
+}
+
+/// To where map_bars() has put them: libqos has addresses for a few BARs only.
+void Stage::put_bars_back()
+{
+    const auto command = static_cast<std::uint16_t>(vm_pci_command(memory.pci) & ~PCI_COMMAND_MEMORY);
+    vm_pci_set_command(memory.pci, command);
+    for (const auto &[bar, address] :
+         {std::pair{registers_bar, registers.address}, {memory_bar, memory.address}}) {
+        vm_pci_move_bar(memory.pci, bar, address);
+        vm_pci_move_bar(memory.pci, bar + 1, 0); // the upper half
+    }
+    vm_pci_set_command(memory.pci,
+                       static_cast<std::uint16_t>(command | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
 }
 
 std::vector<Entry> Stage::entries_of(const Picture &picture) const

@@ -37,6 +37,9 @@ struct Stage {
     };
     explicit Stage(const Options &options);
     Stage() : Stage(Options{}) {}
+    /// One for all tests of the suite that ask for the same options (shared.hpp); restored before it is
+    /// handed out.
+    static Stage &shared(const Options &options);
 
     /// As a driver does after a reset: decoding on, the memory region on.
     void power_up();
@@ -50,6 +53,11 @@ struct Stage {
     void clean_up();
     /// Turns the command register's memory bit off, or on again.
     void decode(bool on);
+    /// How much the device has counted of @p what ("held_over") since this test has the stage.
+    [[nodiscard]] std::int64_t counted(const char *what);
+    /// Back to how it was after construction, whatever a test did to the device and its memory; no display
+    /// may be stopped any more.
+    void restore();
 
     Options options;
     Machine machine;
@@ -59,6 +67,10 @@ struct Stage {
 
   private:
     void meet();
+    void map_bars();
+    void put_bars_back();
+
+    Json first_totals_;
 };
 
 /// What loss_log.c wrote down: what QEMU asked of the kernel, and how many VFIO dma-bufs there were then.

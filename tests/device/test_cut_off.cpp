@@ -74,7 +74,7 @@ class VfioCutOff : public StageTest {
     {
         stage_.decode(false);
         EXPECT_EQ(stage_.machine.blob(id)["state"], "revoked");
-        EXPECT_EQ(stage_.machine.stats()["totals"]["held_over"], 1);
+        EXPECT_EQ(stage_.counted("held_over"), 1);
         return stage_.machine.new_messages();
     }
     void show_again()
@@ -83,13 +83,13 @@ class VfioCutOff : public StageTest {
         stage_.clean_up();
         stage_.show(picture(2));
     }
-    [[nodiscard]] Json cut_off() { return stage_.machine.stats()["totals"]["cut_off"]; }
+    [[nodiscard]] std::int64_t cut_off() { return stage_.counted("cut_off"); }
     [[nodiscard]] static std::string cut_off_message(pid_t pid)
     {
         return "the display of process " + std::to_string(pid) + " is cut off";
     }
 
-    Stage stage_{{.let_go_ms = 3'000}};
+    Stage &stage_ = Stage::shared({.let_go_ms = 3'000});
     Recorder recorder_{stage_.machine}; // first: who comes later takes its first connection, not its listener
 };
 

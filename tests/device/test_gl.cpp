@@ -6,6 +6,7 @@
 // VRAMLINK_GL_DISPLAY names a display with GL for QEMU ("-display …"); without one QEMU has no 3D device.
 
 #include "tests/device/ground.hpp"
+#include "tests/device/repeat.hpp"
 #include "tests/device/virgl.hpp"
 
 #include <gtest/gtest.h>
@@ -176,7 +177,7 @@ TEST_P(Gl, ASharedBlobIsImportedAndLetGo)
     const auto entries = scattered(g.near_page(20), 4, 1);
     ASSERT_STREQ(answer_name(virgl.create_context(context)), "OK");
     const Held before = g.machine.held();
-    for (int i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < repetitions(8, 20); i++) {
         ASSERT_STREQ(answer_name(g.gpu.create_blob(id, 4 * page, entries)), "OK");
         EXPECT_EQ(imported(g, id), g.machine.blob(id)["plan"] == "shared")
             << g.machine.stats()["virgl"].dump();
@@ -230,8 +231,8 @@ TEST_P(Gl, ADeviceResetLetsGoOfEverythingAndStartsAgain)
     Ground &g = trusting_ground();
     Virgl virgl(g.gpu);
     Held first{};
-    constexpr int warm = 2; // caches of Mesa's and of virglrenderer's
-    for (int i = 0; i < 6; i++) {
+    constexpr unsigned warm = 2; // caches of Mesa's and of virglrenderer's
+    for (unsigned i = 0; i < repetitions(5, 20); i++) {
         ASSERT_STREQ(answer_name(virgl.create_context(context)), "OK");
         ASSERT_STREQ(answer_name(virgl.create_3d(texture_id, Ground::width, Ground::height)), "OK");
         ASSERT_STREQ(answer_name(virgl.attach(context, shown_id)), "OK");

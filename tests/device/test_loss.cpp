@@ -23,7 +23,7 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
 {
     const LossWay &way = GetParam();
     const HostResets host_resets(way.host_resets);
-    Stage stage(way.options);
+    Stage &stage = Stage::shared(way.options);
     const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
     const Baseline baseline(stage, viewer);
@@ -64,7 +64,7 @@ TEST_P(VfioLossWays, ConsumersLetGoBeforeTheKernelIsAsked)
         EXPECT_TRUE(blob.is_null()) << blob.dump();
         stage.gpu = std::make_unique<Gpu>(stage.machine);
     }
-    EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 0);
+    EXPECT_EQ(stage.counted("held_over"), 0);
     baseline.expect_again(stage, viewer);
 
     stage.power_up();

@@ -60,7 +60,7 @@ TEST_P(VfioGuestTakesBack, AndTheScreenNeverShowsWhatItPaintsThen)
 {
     constexpr int looks = 3; // of 8 MB each, where the screen has gone dark
     const Way &way = GetParam();
-    Stage stage({.gpu_options = std::string(",flip-away-ms=60000") + way.options});
+    Stage &stage = Stage::shared({.gpu_options = std::string(",flip-away-ms=60000") + way.options});
     const Viewer viewer;
     ASSERT_TRUE(viewer.shows("neutral"));
     const Baseline baseline(stage, viewer);

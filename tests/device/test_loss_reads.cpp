@@ -137,11 +137,13 @@ std::uint32_t flush(Stage &stage)
 
 class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
   protected:
-    VfioReads() : socket_(Rfb::new_socket()) {}
-    [[nodiscard]] Stage::Options options() const
+    /// One QEMU for all rows, with a VNC server.
+    static const std::string &socket()
     {
-        return {.display = "none" + Rfb::server_argument(socket_)};
+        static const std::string name = Rfb::new_socket();
+        return name;
     }
+    static Stage &stage() { return Stage::shared({.display = "none" + Rfb::server_argument(socket())}); }
     /// As Stage::show(), for either plan.
     void show(Stage &stage, std::uint32_t seed)
     {
@@ -152,15 +154,14 @@ class VfioReads : public StageTest, public testing::WithParamInterface<Way> {
         stage.show(picture_, entries);
     }
 
-    std::string socket_;
     Picture picture_;
 };
 
 TEST_P(VfioReads, TheGuestTakesItAway)
 {
-    const unsigned rounds = repetitions(5, 15);
-    Stage stage(options());
-    const Reader reader(socket_);
+    const unsigned rounds = repetitions(3, 15);
+    Stage &stage = VfioReads::stage();
+    const Reader reader(socket());
     for (unsigned round = 0; round < rounds; round++) {
         show(stage, round);
         ASSERT_EQ(stage.machine.blob(id)["view"], GetParam().plan) << stage.machine.blob(id).dump();
@@ -172,15 +173,15 @@ TEST_P(VfioReads, TheGuestTakesItAway)
         stage.decode(true);
         stage.clean_up();
     }
-    EXPECT_EQ(stage.machine.stats()["totals"]["revocations"], rounds);
+    EXPECT_EQ(stage.counted("revocations"), rounds);
 }
 
 TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
 {
-    const unsigned rounds = repetitions(5, 15);
+    const unsigned rounds = repetitions(3, 15);
     constexpr std::chrono::milliseconds longest{15}; // from the first frame until the memory goes
-    Stage stage(options());
-    const Reader reader(socket_);
+    Stage &stage = VfioReads::stage();
+    const Reader reader(socket());
     const BehindItsBack device(stage.machine.pid());
     for (unsigned round = 0; round < rounds; round++) {
         show(stage, round);
@@ -207,8 +208,8 @@ TEST_P(VfioReads, TheHostTakesItAwayInTheMiddle)
 /// Nobody flushes: a screendump and VNC's timer are the first to read.
 TEST_P(VfioReads, TheHostTakesItAwayBetweenTwoFrames)
 {
-    Stage stage(options());
-    const Reader reader(socket_);
+    Stage &stage = VfioReads::stage();
+    const Reader reader(socket());
     const BehindItsBack device(stage.machine.pid());
     show(stage, 1);
     device.decode(false);
@@ -262,7 +263,7 @@ TEST_F(VfioReadsUnasked, ADisplayThatJoins)
 /// It draws when its toolkit finds the time, after the flush has been answered.
 TEST_F(VfioReadsUnasked, AWindowThatDraws)
 {
-    const unsigned rounds = repetitions(5, 15);
+    const unsigned rounds = repetitions(3, 15);
     const Xvfb x;
     Stage stage({.display = "gtk,gl=off", .environment = x.environment()});
     const BehindItsBack device(stage.machine.pid());

@@ -64,6 +64,9 @@ class VfioSeat : public testing::Test {
         ASSERT_GT(terminal(), 0) << "the host has no virtual terminals";
         ASSERT_TRUE(viewer.shows("dmabuf")) << viewer.stats().dump();
         ground.machine.qmp({{"execute", "cont"}});
+        for (const bool mouse : {false, true}) // what the test before has left
+            while (vm_ps2_read(ground.machine.raw(), mouse) >= 0)
+                ;
     }
     void show(const Picture &picture)
     {
@@ -105,7 +108,7 @@ class VfioSeat : public testing::Test {
     }
 
     UserHands hands;
-    Ground ground{options()};
+    Ground &ground = Ground::shared(options());
     Viewer viewer{{}, {}, Viewer::Seat::taken};
 };
 

@@ -143,6 +143,7 @@ in_lanes() {
 all_suites() {
     local script first='tests/device/run-in-lab asan tests/device/run-local unit demo tests/guest/run-linux tests/compare/run-guest'
     local last='tests/device/run-fuzz' others=()
+    first+=' tests/lab/run-self-test tests/device/run-storm tests/device/run-display-gone tests/compare/run-qtest'
     cd "$REPO" || return
     for script in tests/{model,shape,device,lab,guest,compare}/run-* tests/races/run-races; do
         case " $first $last " in *" $script "*) continue ;; esac
