@@ -22,7 +22,7 @@ inline constexpr const char *importer_device = "/dev/vram-importer";
 [[nodiscard]] bool stands_in_revocation(pid_t pid);
 
 /// The importers that a process has open now, lent: with them the test can let go in its place. A process
-/// that stands in the kernel until its own import ends cannot do that, and not even SIGKILL ends it.
+/// that stands in the kernel until its own import ends cannot do that.
 class LentImporters {
   public:
     explicit LentImporters(pid_t pid);
