@@ -212,6 +212,11 @@ std::string lazy_library()
     return fs::read_symlink("/proc/self/exe").parent_path() / "liblazy-import.so";
 }
 
+std::string gl_importer_library()
+{
+    return fs::read_symlink("/proc/self/exe").parent_path() / "libgl-importer.so";
+}
+
 std::string blind_library()
 {
     return fs::read_symlink("/proc/self/exe").parent_path() / "libblind.so";

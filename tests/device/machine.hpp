@@ -103,6 +103,8 @@ class Machine {
 [[nodiscard]] std::string loss_library();
 /// The preloadable lazy_import.c.
 [[nodiscard]] std::string lazy_library();
+/// The preloadable gl_importer.c.
+[[nodiscard]] std::string gl_importer_library();
 /// The preloadable blind.c.
 [[nodiscard]] std::string blind_library();
 /// The preloadable stall.c.

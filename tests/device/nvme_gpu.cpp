@@ -113,14 +113,35 @@ void NvmeGpu::power_up()
     enable_memory(machine_, registers_home);
 }
 
+NvmeGpu::ConfigWrite NvmeGpu::writes_memory_off() const
+{
+    return {PCI_COMMAND, static_cast<std::uint16_t>(vm_pci_command(pci_) & ~PCI_COMMAND_MEMORY)};
+}
+
+NvmeGpu::ConfigWrite NvmeGpu::writes_sleep() const
+{
+    return {capability(pci_, PCI_CAP_ID_PM, PCI_PM_CTRL), d3hot};
+}
+
+NvmeGpu::ConfigWrite NvmeGpu::writes_reset_function() const
+{
+    const auto at = capability(pci_, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL);
+    return {at, static_cast<std::uint16_t>(vm_pci_config_readw(pci_, at) | PCI_EXP_DEVCTL_BCR_FLR)};
+}
+
+void NvmeGpu::write(ConfigWrite what)
+{
+    vm_pci_config_writew(pci_, what.at, what.value);
+}
+
 void NvmeGpu::memory_off()
 {
-    vm_pci_set_command(pci_, static_cast<std::uint16_t>(vm_pci_command(pci_) & ~PCI_COMMAND_MEMORY));
+    write(writes_memory_off());
 }
 
 void NvmeGpu::sleep()
 {
-    vm_pci_config_writew(pci_, capability(pci_, PCI_CAP_ID_PM, PCI_PM_CTRL), d3hot);
+    write(writes_sleep());
 }
 
 void NvmeGpu::wake()
@@ -130,9 +151,7 @@ void NvmeGpu::wake()
 
 void NvmeGpu::reset_function()
 {
-    const auto at = capability(pci_, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL);
-    vm_pci_config_writew(pci_, at,
-                         static_cast<std::uint16_t>(vm_pci_config_readw(pci_, at) | PCI_EXP_DEVCTL_BCR_FLR));
+    write(writes_reset_function());
 }
 
 void NvmeGpu::move_away()

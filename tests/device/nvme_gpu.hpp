@@ -46,6 +46,16 @@ class NvmeGpu {
     void power_up();
     [[nodiscard]] std::uint64_t page_at(std::uint32_t number) const { return home + number * page; }
 
+    /// A write of 16 bits into its config space.
+    struct ConfigWrite {
+        std::uint8_t at;
+        std::uint16_t value;
+    };
+    // What takes its memory away, for who writes it by another way.
+    [[nodiscard]] ConfigWrite writes_memory_off() const;
+    [[nodiscard]] ConfigWrite writes_sleep() const;
+    [[nodiscard]] ConfigWrite writes_reset_function() const;
+
     // What takes its memory away. Each returns when QEMU has carried it out, and may block as long as that
     // does.
     void memory_off();
@@ -59,6 +69,7 @@ class NvmeGpu {
 
   private:
     void open_bridge();
+    void write(ConfigWrite what);
 
     Machine &machine_;
     At at_;

@@ -6,7 +6,7 @@
 // stands in the kernel until the viewer is killed.
 
 #include "tests/device/ground.hpp"
-#include "tests/device/hung.hpp"
+#include "tests/device/importers.hpp"
 #include "tests/device/nvme_gpu.hpp"
 #include "tests/device/viewer.hpp"
 
@@ -16,7 +16,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <memory>
 
@@ -28,18 +27,6 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t id = 10;
 constexpr auto hang = 3s; ///< how long a write that must hang is watched
-
-/// Attachments of the test importer that are mapped now, in the whole system.
-int lazy_mappings()
-{
-    int mapped = 0;
-    for (const auto &entry : fs::directory_iterator("/sys/kernel/debug/vram-importer")) {
-        std::ifstream status(entry.path() / "status");
-        for (std::string line; std::getline(status, line);)
-            mapped += line == "mapped 1";
-    }
-    return mapped;
-}
 
 std::vector<std::string> lazy_environment()
 {
@@ -64,7 +51,7 @@ struct Stage {
         ASSERT_STREQ(answer_name(gpu->set_scanout_blob(Ground::scanout_of(id, picture))), "OK");
         ASSERT_STREQ(answer_name(gpu->flush(id, {0, 0, picture.width, picture.height})), "OK");
         ASSERT_TRUE(viewer.shows("dmabuf")) << viewer.stats().dump();
-        ASSERT_GE(lazy_mappings(), 1);
+        ASSERT_GE(mapped_importers(), 1);
     }
 
     Machine machine;
@@ -96,11 +83,6 @@ void recover(Stage &stage)
     stage.gpu = std::make_unique<Gpu>(stage.machine); // a virtio reset: no blob is left
 }
 
-bool stands_in_revocation(pid_t pid)
-{
-    return !stack_in(pid, {"dma_buf_move", "vram_buffer_wait"}).empty(); // mainline's and vfio-pci-vram's
-}
-
 class VfioLazy : public testing::Test {
   protected:
     void SetUp() override
@@ -122,11 +104,11 @@ void expect_through(const std::vector<Way> &ways)
         auto lost = std::async(std::launch::async, [&] { way.lose(stage); });
         const bool in_time =
             lost.wait_for(std::chrono::milliseconds(patience(1000))) == std::future_status::ready;
-        EXPECT_TRUE(in_time) << "still waiting; " << lazy_mappings() << " lazy mappings";
+        EXPECT_TRUE(in_time) << "still waiting; " << mapped_importers() << " lazy mappings";
         if (!in_time)
             ::kill(viewer.pid(), SIGKILL);
         lost.get();
-        EXPECT_EQ(lazy_mappings(), 0);
+        EXPECT_EQ(mapped_importers(), 0);
         EXPECT_EQ(stage.machine.held().vfio_dmabufs, 0);
         EXPECT_TRUE(viewer.shows("neutral"));
         EXPECT_EQ(stage.machine.stats()["totals"]["held_over"], 0);
@@ -153,7 +135,7 @@ void expect_to_hang(const std::vector<Way> &ways, bool in_qemu)
         EXPECT_EQ(lost.wait_for(std::chrono::milliseconds(patience(2000))), std::future_status::ready)
             << "it hangs without the viewer, too";
         lost.get();
-        EXPECT_EQ(lazy_mappings(), 0);
+        EXPECT_EQ(mapped_importers(), 0);
         recover(stage);
     }
 }

@@ -295,6 +295,11 @@ void fake_gpu_set_table(struct fake_gpu *gpu, struct vrl_table *table)
     gpu->vg.table = table;
 }
 
+void fake_gpu_set_still_ms(struct fake_gpu *gpu, uint32_t ms)
+{
+    gpu->vg.still_ms = ms;
+}
+
 bool fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked)
 {
     vram_scanout_release(opaque, id, revoked);

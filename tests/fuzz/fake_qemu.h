@@ -40,6 +40,9 @@ struct fake_gpu *fake_gpu_new(const struct fake_displays *displays);
 void fake_gpu_free(struct fake_gpu *gpu);
 void fake_gpu_set_table(struct fake_gpu *gpu, struct vrl_table *table);
 
+/* The property still-ms. */
+void fake_gpu_set_still_ms(struct fake_gpu *gpu, uint32_t ms);
+
 /* For vrl_ops; @opaque is the gpu. */
 bool fake_gpu_release_consumers(void *opaque, uint32_t id, bool revoked);
 uint32_t fake_gpu_scanouts(void *opaque, uint32_t id);

@@ -45,6 +45,8 @@ double seconds_since(Clock::time_point begin)
 Machine::Options machine_options(const Setup &setup, const Guest::Options &wish)
 {
     auto options = ground_options(setup.where);
+    if (!wish.devices.empty())
+        options.devices = wish.devices;
     options.devices += " -smp " + std::to_string(wish.cpus) + " -bios " + setup.bios;
     options.gpu = wish.gpu;
     options.display = wish.display;
@@ -207,6 +209,12 @@ void Guest::load(const std::vector<Program> &programs, std::uint32_t random)
         page().cpu[i].go = page().cpu[i].go + 1;
 }
 
+void Guest::begin(const std::vector<Program> &programs, std::uint32_t random)
+{
+    load(programs, random);
+    machine.qmp({{"execute", "cont"}});
+}
+
 bool Guest::all_done(std::size_t count)
 {
     return std::all_of(std::begin(page().cpu), std::begin(page().cpu) + count,
@@ -250,8 +258,7 @@ Guest::Ran Guest::run(const std::vector<Program> &programs, std::uint32_t random
 {
     constexpr auto step = std::chrono::microseconds(200);
     Ran ran{false, {}};
-    load(programs, random);
-    machine.qmp({{"execute", "cont"}});
+    begin(programs, random);
     {
         const Stopper stopper(page().stop, milliseconds(limit_ms));
         auto asked = Clock::now();

@@ -32,6 +32,7 @@ class Guest {
         std::string gpu = "virtio-gpu-vram-pci,id=vram0,max_outputs=2";
         std::string display = "none";
         std::string machine = "pc";
+        std::string devices{}; ///< others than those of ground_options()
     };
     /// Returns when all vCPUs are ready for a program.
     Guest(const Setup &setup, const Options &options);
@@ -65,6 +66,13 @@ class Guest {
     /// Throws a Finding when a vCPU does not come back, or QMP is silent for too long.
     Ran run(const std::vector<Program> &programs, std::uint32_t random, int limit_ms, int qmp_pause_ms = 25);
 
+    // The same in steps, for who does not want QMP to be asked meanwhile.
+    void begin(const std::vector<Program> &programs, std::uint32_t random);
+    /// The first @p count vCPUs have come to the end of their programs.
+    [[nodiscard]] bool all_done(std::size_t count);
+    /// Ends them; the vCPUs stand still afterwards. Throws a Finding when one does not come back.
+    void halt(std::size_t count);
+
     /// QEMU's threads run before other work of the machine, as on a host that has a core for each; if we may.
     void prefer();
 
@@ -77,8 +85,6 @@ class Guest {
 
   private:
     void load(const std::vector<Program> &programs, std::uint32_t random);
-    [[nodiscard]] bool all_done(std::size_t count);
-    void halt(std::size_t count);
     void ask(Trips &trips);
     [[nodiscard]] std::string end();
 
