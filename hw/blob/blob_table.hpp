@@ -56,6 +56,8 @@ class BlobTable {
     [[nodiscard]] bool in_vfio(uint32_t id) const noexcept;
     /// Waits for those who hold dma-bufs that linger, cuts them off, and closes these.
     void lose_lingering() noexcept;
+    [[nodiscard]] size_t lingering() const noexcept { return resources_.lingering.size(); }
+    void tidy_lingering() noexcept;
     /// References to its dma-bufs prove nothing from now on.
     void imported_here(uint32_t id) noexcept;
     /// Retired views go.

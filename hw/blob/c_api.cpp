@@ -187,6 +187,16 @@ void vrl_table_end_lingering(vrl_table *table)
     table->blobs.lose_lingering();
 }
 
+size_t vrl_table_lingering(const vrl_table *table)
+{
+    return table->blobs.lingering();
+}
+
+void vrl_table_tidy_lingering(vrl_table *table)
+{
+    table->blobs.tidy_lingering();
+}
+
 bool vrl_table_in_device(const vrl_table *table, int device_fd)
 {
     return table->blobs.in_device(device_fd);

@@ -191,6 +191,11 @@ void BlobTable::lose_lingering() noexcept
     wait_for_importers(resources_.lingering.lose([](const DmaBuf &) { return true; }));
 }
 
+void BlobTable::tidy_lingering() noexcept
+{
+    resources_.lingering.tidy(looks_per_loss);
+}
+
 bool BlobTable::await(uint32_t id, std::chrono::milliseconds limit) noexcept
 {
     const Blob *blob = backed(id);

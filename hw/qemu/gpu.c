@@ -14,6 +14,7 @@
 #include "hw/qemu/parent.h"
 #include "hw/qemu/regions.h"
 #include "hw/qemu/stalled.h"
+#include "hw/qemu/tidy.h"
 #include "hw/qemu/trace.h"
 #include "hw/qemu/watch.h"
 
@@ -216,6 +217,7 @@ static void start(VramGPU *vg)
     vg->flush_timer = timer_new_ms(QEMU_CLOCK_REALTIME, vram_flush_timeout, vg);
     vg->deferred = vram_deferred_new(vg);
     vg->stalled = vram_stalled_new(vg);
+    vg->tidy = vram_tidy_new(vg);
     vram_readers_new(vg);
     vg->regions = vram_regions_new(vg);
     vg->iommu = vram_iommu_new(vg);
@@ -280,6 +282,7 @@ static void unrealize(DeviceState *dev)
     g_clear_pointer(&vg->regions, vram_regions_free);
     g_clear_pointer(&vg->flush_timer, timer_free);
     g_clear_pointer(&vg->stalled, vram_stalled_free);
+    g_clear_pointer(&vg->tidy, vram_tidy_free);
     g_clear_pointer(&vg->ctrl_later, vram_later_free);
     g_clear_pointer(&vg->cursor_later, vram_later_free);
     g_clear_pointer(&vg->copying_later, vram_later_free);

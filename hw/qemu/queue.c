@@ -20,6 +20,7 @@
 #include "hw/qemu/parent.h"
 #include "hw/qemu/slice.h"
 #include "hw/qemu/stalled.h"
+#include "hw/qemu/tidy.h"
 #include "hw/qemu/trace.h"
 
 #define FLUSH_TIMEOUT_MS 500
@@ -203,6 +204,7 @@ static void run_ring(VramGPU *vg, VirtQueue *vq)
         if (vram_is_gone(vg))
             return;
     }
+    vram_tidy_watch(vg);
     vram_gl_poll(vg);
 }
 

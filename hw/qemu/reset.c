@@ -10,6 +10,7 @@
 #include "hw/qemu/deferred.h"
 #include "hw/qemu/gl.h"
 #include "hw/qemu/migrate.h"
+#include "hw/qemu/tidy.h"
 
 #include "qapi/error.h"
 #include "qemu/error-report.h"
@@ -20,6 +21,7 @@ void vram_drop_all(VramGPU *vg)
     vram_scanout_reset(vg);
     vram_readers_forget(vg);
     vrl_table_reset(vg->table);
+    vram_tidy_watch(vg);
     vram_gl_forget(vg, 0);
     vram_migration_forget(vg);
     vram_migration_update(vg);

@@ -120,6 +120,7 @@ typedef struct VramRegions VramRegions;
 typedef struct VramIommu VramIommu;
 typedef struct VramDeferred VramDeferred;
 typedef struct VramStalled VramStalled;
+typedef struct VramTidy VramTidy;
 typedef struct VramLater VramLater;
 
 typedef struct VramGPU {
@@ -143,6 +144,7 @@ typedef struct VramGPU {
     VramIommu *iommu;
     VramDeferred *deferred;
     VramStalled *stalled;
+    VramTidy *tidy;
     MemoryRegion copy;  /* of the command that is being carried out, see command-copy.h */
     int64_t slice_end;  /* of the work in this turn of the main loop, see slice.h */
     QEMUBH *copying_bh; /* goes on with it in the next one */
