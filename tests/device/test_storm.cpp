@@ -10,6 +10,7 @@
 //   VRAMLINK_STORM_REPORT=FILE what was seen
 
 #include "tests/device/ground.hpp"
+#include "tests/device/importers.hpp"
 #include "tests/device/storm_guest.hpp"
 
 #include <gtest/gtest.h>
@@ -29,16 +30,6 @@ unsigned wish(const char *name, unsigned otherwise)
 {
     const char *text = std::getenv(name);
     return text != nullptr ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
-}
-
-/// VFIO's dma-bufs in the whole system: also those that only an importer holds.
-int vfio_dmabufs_anywhere()
-{
-    std::ifstream info("/sys/kernel/debug/dma_buf/bufinfo");
-    int count = 0;
-    for (std::string line; std::getline(info, line);)
-        count += line.find("vfio") != std::string::npos;
-    return count;
 }
 
 /// QEMU's own surfaces come and go with who looks, and its D-Bus display keeps sockets of consumers that have

@@ -7,6 +7,7 @@
 #include "hw/qemu/migrate.h"
 #include "hw/qemu/parent.h"
 #include "hw/qemu/stalled.h"
+#include "hw/qemu/tidy.h"
 #include "hw/qemu/trace.h"
 
 #include "tests/fuzz/fake_device.h"
@@ -110,6 +111,7 @@ bool vram_is_gone(const VramGPU *vg)
 void vram_deferred_run(VramGPU *vg) {}
 
 void vram_stalled_watch(VramGPU *vg) {}
+void vram_tidy_watch(VramGPU *vg) {}
 
 bool vram_slice_over(int64_t end)
 {
