@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Dma-bufs that linger (hw/blob/lingering.hpp) are closed when nobody holds them any more. The guest's commands
- * look at some; when none comes, a timer does, seldom, and only while there are any.
+ * Dma-bufs that linger (hw/blob/lingering.hpp) are closed when nobody holds them any more. The guest's
+ * commands look at some; when none comes, a timer does, seldom, and only while there are any.
  *
  * Thread: any that holds the big lock; the timer on the main loop.
  */

@@ -311,8 +311,8 @@ uint64_t vrl_table_bytes_pinned(const struct vrl_table *table);
 void vrl_table_end_lingering(struct vrl_table *table);
 /* Dma-bufs that linger. */
 size_t vrl_table_lingering(const struct vrl_table *table);
-/* Looks at some of them, those first that were not looked at for the longest time, and closes what nobody holds
- * any more: at most a millisecond. Commands look at some, too; this is for a guest that sends none. */
+/* Looks at some of them, those first that were not looked at for the longest time, and closes what nobody
+ * holds any more: at most a millisecond. Commands look at some, too; this is for a guest that sends none. */
 void vrl_table_tidy_lingering(struct vrl_table *table);
 
 /* Blobs that have backing in a VFIO device's memory now. That memory stays behind when the guest migrates. */

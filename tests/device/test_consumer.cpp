@@ -34,7 +34,9 @@ struct Scene {
     static Scene &shared()
     {
         Scene *left = Shared::take_over<Scene>(gl_options());
-        return left != nullptr ? *left : Shared::leave(gl_options(), std::make_unique<Scene>());
+        if (left == nullptr)
+            return Shared::leave(gl_options(), std::make_unique<Scene>());
+        return *left;
     }
 };
 

@@ -93,12 +93,18 @@ lint_checkpatch() {
         xargs -r perl "$CHECKPATCH/checkpatch.pl" --no-tree -f --terse --no-summary --show-types --ignore ALLOC_WITH_SIZEOF
 }
 
+# run_lint [CHECK...]: all of them when none is named
 run_lint() {
+    local check failed=0 start status checks='format shell python checkpatch cppcheck tidy'
+    for check; do
+        case " $checks " in *" $check "*) ;; *) die "lint: no check is called '$check' (there are: $checks)" ;; esac
+    done
+    # shellcheck disable=SC2086  # words
+    [ $# -gt 0 ] || set -- $checks
     run_build
     locked "$CACHE/lock" ensure_checkpatch
-    local check failed=0 start status
     mkdir -p "$LOGS"
-    for check in format shell python checkpatch cppcheck tidy; do
+    for check; do
         start=$(now_ms)
         status=0
         (set -e; "lint_$check") >"$LOGS/lint-$check.log" 2>&1 || status=$?
