@@ -157,7 +157,8 @@ int Backing::add_dmabuf(uint64_t start, Facts &facts, std::string &reason)
     made.imported_here = imported_here_;
     made.descriptor = std::move(*charge);
     made.pinned = std::move(*pinned);
-    made.open = resources_.dmabufs.take(1).value(); // without a limit: a count
+    if (auto open = resources_.dmabufs.take(1)) // without a limit: a count
+        made.open = std::move(*open);
     if (choice_.share == ShareBy::Vfio)
         made.bar = memory_.regions()[0];
     facts.dmabufs.push_back(made.inode);
