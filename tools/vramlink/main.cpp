@@ -75,9 +75,7 @@ int status(const StatusOptions &options)
     return result;
 }
 
-} // namespace
-
-int main(int argc, char **argv)
+int run(int argc, char **argv)
 {
     StatusOptions options;
     CLI::App app("Looks into virtual machines whose screens vramlink carries.", "vramlink");
@@ -102,8 +100,17 @@ int main(int argc, char **argv)
         return status(options);
     } catch (const CLI::ParseError &e) {
         return app.exit(e) == 0 ? exit_ok : exit_usage;
+    }
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    try {
+        return run(argc, argv);
     } catch (const std::exception &e) {
-        fmt::print(stderr, "vramlink: {}\n", e.what());
+        (void)std::fprintf(stderr, "vramlink: %s\n", e.what()); // fmt could throw here
         return exit_connection;
     }
 }
