@@ -17,15 +17,6 @@ namespace vramlink::test {
 
 namespace fs = std::filesystem;
 
-int vfio_dmabufs_anywhere()
-{
-    std::ifstream info("/sys/kernel/debug/dma_buf/bufinfo");
-    int count = 0;
-    for (std::string line; std::getline(info, line);)
-        count += line.find("vfio") != std::string::npos;
-    return count;
-}
-
 int mapped_importers()
 {
     int mapped = 0;

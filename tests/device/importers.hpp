@@ -15,9 +15,6 @@ namespace vramlink::test {
 
 inline constexpr const char *importer_device = "/dev/vram-importer";
 
-/// VFIO's dma-bufs in the whole system: also those that only an importer holds.
-[[nodiscard]] int vfio_dmabufs_anywhere();
-
 /// Attachments that are mapped now, in the whole system.
 [[nodiscard]] int mapped_importers();
 

@@ -4,7 +4,6 @@
 // is stopped and still holds the dma-buf. The dma-buf lingers, and each loss waits for it and cuts off as it
 // does for a blob (docs/revocation.md).
 
-#include "tests/device/importers.hpp"
 #include "tests/device/loss_ways.hpp"
 #include "tests/device/repeat.hpp"
 
@@ -77,9 +76,9 @@ TEST_F(VfioQuietGuest, LeavesNothingOpen)
     ASSERT_TRUE(viewer.shows("dmabuf")) << viewer.stats().dump();
     ASSERT_EQ(kill(viewer.pid(), SIGSTOP), 0);
     ASSERT_STREQ(answer_name(stage.gpu->unref(id)), "OK");
-    ASSERT_EQ(vfio_dmabufs_anywhere(), 1);
+    ASSERT_EQ(vfio_dmabufs(), 1);
     ASSERT_EQ(kill(viewer.pid(), SIGCONT), 0);
-    EXPECT_TRUE(eventually([&] { return vfio_dmabufs_anywhere() == 0; })) << vfio_dmabufs_anywhere();
+    EXPECT_TRUE(eventually([&] { return vfio_dmabufs() == 0; })) << vfio_dmabufs();
 }
 
 /// It runs again in time: the kernel is asked when nobody has the buffer any more, and so it does not wait.

@@ -10,7 +10,7 @@
 //   VRAMLINK_STORM_REPORT=FILE what was seen
 
 #include "tests/device/ground.hpp"
-#include "tests/device/importers.hpp"
+#include "tests/device/stage.hpp"
 #include "tests/device/storm_guest.hpp"
 
 #include <gtest/gtest.h>
@@ -45,14 +45,13 @@ int files_of(const Held &held)
 struct Holding {
     Held qemu;
     Json totals, viewer;
-    int vfio_dmabufs = 0;
 };
 
 /// When nothing is shown.
 Holding look(Machine &machine, const Viewer &viewer)
 {
     Holding now;
-    EXPECT_TRUE(eventually([&] { return vfio_dmabufs_anywhere() == 0; })) << vfio_dmabufs_anywhere();
+    EXPECT_TRUE(eventually([&] { return vfio_dmabufs() == 0; })) << vfio_dmabufs();
     EXPECT_TRUE(viewer.shows("neutral"));
     EXPECT_TRUE(eventually([&] {
         now.viewer = gem_count(viewer.pid());
